@@ -1,0 +1,2 @@
+//! What both sides of the director agree on.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The director's controller and its command lines.
+fn main() {}

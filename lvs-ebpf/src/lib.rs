@@ -1,0 +1,2 @@
+//! The packet's way through the director.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Builds, checks, shows and measures the project.
+fn main() {}
