@@ -1,2 +1,27 @@
-//! What both sides of the director agree on.
-#![no_std]
+//! What both sides of the director agree on, and what can be decided without a packet or a map.
+//!
+//! | module | what | used by |
+//! | --- | --- | --- |
+//! | [`net`] | byte order, addresses, checksums | everyone |
+//! | [`wire`] | headers as they lie in a frame | the packet's way |
+//! | [`map`] | map values and keys: the ABI between program and controller | both |
+//! | [`conntable`] | the flat connection table | program, sweeper, listing |
+//! | [`tcp_state`] | connection states, transitions, timeouts | program, listing |
+//! | [`sched`] | the schedulers | program; the controller builds their tables |
+//! | [`verdict`] | every way out of the path | program, statistics |
+//!
+//! `no_std`, no allocation, no panic: all of it also runs inside the kernel.
+#![cfg_attr(not(any(test, feature = "host")), no_std)]
+
+pub mod conntable;
+pub mod map;
+pub mod net;
+pub mod tcp_state;
+pub mod verdict;
+pub mod wire;
+
+/// Version of everything in [`map`] and of the words in [`conntable`].
+///
+/// Raise it whenever a size, an offset, a unit or a meaning in there changes: a controller adopts
+/// pinned maps only of its own version.
+pub const ABI_VERSION: u32 = 1;

@@ -1,0 +1,190 @@
+//! The flat connection table: set-associative, one or two cache lines a look-up.
+//!
+//! A bucket holds eight connections; a client has two buckets by hash. The program, the sweeper and
+//! the listing run this same code over one mapped array, without a lock:
+//!
+//! * a slot changes hands by compare-and-swap of its first word only, which holds the client, the
+//!   phase, the state and a generation;
+//! * an insertion *claims* a slot, looks for a rival, fills the slot, and *publishes* it: of two
+//!   claims at least one sees the other, so no connection ever stands twice;
+//! * a reader takes the words and looks at the first again: it never uses a slot that changed hands.
+//!
+//! A full pair of buckets gives up connections that have expired, then closed ones, then half-open
+//! ones, the one nearest its end first; never a live established one. Measured and modelled in
+//! `docs/conntable.md`.
+//!
+//! Knows nothing of maps, packets or clocks. Times are ticks that wrap.
+
+mod find;
+mod hash;
+mod insert;
+mod remove;
+pub mod word;
+
+pub use find::{find, find_reply};
+pub use hash::hashes;
+pub use insert::{Done, Insert, New, insert};
+pub use remove::{remove, set_state};
+pub use word::{Entry, Key, WAYS, WORDS};
+
+/// A bucket's words, shared with other CPUs and with user space.
+///
+/// `load` is an acquire; `cas` and `swap` are full barriers, as the kernel's memory model says of
+/// atomics that return a value; `store` is relaxed and used between a claim and its publication.
+pub trait Bucket: Copy {
+    /// The word now.
+    fn load(self, word: usize) -> u64;
+    /// Sets a word that nobody else writes.
+    fn store(self, word: usize, value: u64);
+    /// Sets the word if it is `old`; what it was.
+    fn cas(self, word: usize, old: u64, new: u64) -> u64;
+    /// Sets the word; what it was.
+    fn swap(self, word: usize, value: u64) -> u64;
+    /// Sets the low half of the third word of a slot, the expiry, and counts a packet beside it.
+    fn touch(self, word: usize, expires: u32);
+}
+
+/// All buckets of a table.
+pub trait Buckets {
+    /// One bucket.
+    type Bucket: Bucket;
+
+    /// How many; not zero.
+    fn count(&self) -> u32;
+
+    /// The bucket of an index below [`count`](Self::count).
+    fn at(&self, index: u32) -> Option<Self::Bucket>;
+
+    /// Keeps the compiler from turning arithmetic back into branches.
+    // verifier: a branch for each of sixteen ways would be 65 536 paths.
+    #[inline(always)]
+    fn veil(value: u64) -> u64 {
+        value
+    }
+}
+
+/// Which connections may be given up for a new one, and how gladly.
+const FIRST_CROWDED: u64 = 6;
+
+/// A connection that was found or made, where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit<B> {
+    /// The bucket.
+    pub bucket: B,
+    /// The way within it.
+    pub way: usize,
+    /// The words that were read, all of one connection.
+    pub entry: Entry,
+}
+
+impl<B: Bucket> Hit<B> {
+    /// The peer's word, for NAT; `None` when the slot has changed hands since the look-up.
+    #[inline(always)]
+    pub fn peer(&self) -> Option<u64> {
+        let peer = self.bucket.load(word::at(self.way, 3));
+        word::same_connection(self.bucket.load(word::at(self.way, 0)), self.entry.w0)
+            .then_some(peer)
+    }
+
+    /// Sets when the connection ends, and counts the packet.
+    #[inline(always)]
+    pub fn touch(&self, expires: u32) {
+        self.bucket.touch(word::at(self.way, 2), expires);
+    }
+}
+
+/// The bucket's index for a hash, without dividing.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the product of two u32 shifted down is one")]
+pub const fn index(hash: u32, count: u32) -> u32 {
+    ((hash as u64 * count as u64) >> 32) as u32
+}
+
+#[cfg(any(test, feature = "host"))]
+pub mod host {
+    //! A table in host memory.
+
+    #[cfg(loom)]
+    use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    #[cfg(not(loom))]
+    use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+    use super::{Bucket, Buckets, Entry, WAYS, WORDS, word};
+
+    /// A table in a vector.
+    pub struct Table {
+        words: Vec<AtomicU64>,
+    }
+
+    /// A bucket of it.
+    #[derive(Clone, Copy)]
+    pub struct Row<'a>(&'a [AtomicU64]);
+
+    impl Table {
+        /// An empty table of so many buckets.
+        #[must_use]
+        pub fn new(buckets: usize) -> Self {
+            Self { words: (0..buckets * WAYS * WORDS).map(|_| AtomicU64::new(0)).collect() }
+        }
+
+        /// Every connection that stands in the table.
+        #[must_use]
+        pub fn entries(&self) -> Vec<Entry> {
+            let rows = self.words.chunks(WAYS * WORDS).map(Row);
+            rows.flat_map(|row| (0..WAYS).filter_map(move |way| Entry::read(row, way))).collect()
+        }
+
+        /// Slots that somebody has claimed and not yet published.
+        #[must_use]
+        pub fn claims(&self) -> usize {
+            let rows = self.words.chunks(WAYS * WORDS).map(Row);
+            rows.flat_map(|row| (0..WAYS).map(move |way| row.load(word::at(way, 0))))
+                .filter(|w0| ![word::EMPTY, word::LIVE].contains(&(w0 & word::PHASE)))
+                .count()
+        }
+    }
+
+    impl<'a> Buckets for &'a Table {
+        type Bucket = Row<'a>;
+
+        fn count(&self) -> u32 {
+            u32::try_from(self.words.len() / (WAYS * WORDS)).expect("a table of this many buckets")
+        }
+
+        fn at(&self, index: u32) -> Option<Row<'a>> {
+            let first = index as usize * WAYS * WORDS;
+            self.words.get(first..first + WAYS * WORDS).map(Row)
+        }
+    }
+
+    impl Bucket for Row<'_> {
+        fn load(self, word: usize) -> u64 {
+            self.0[word].load(Ordering::Acquire)
+        }
+
+        fn store(self, word: usize, value: u64) {
+            self.0[word].store(value, Ordering::Relaxed);
+        }
+
+        fn cas(self, word: usize, old: u64, new: u64) -> u64 {
+            // A BPF atomic is a full barrier; a SeqCst operation of C11 alone is not.
+            fence(Ordering::SeqCst);
+            let was = self.0[word].compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
+            fence(Ordering::SeqCst);
+            was.unwrap_or_else(|was| was)
+        }
+
+        fn swap(self, word: usize, value: u64) -> u64 {
+            fence(Ordering::SeqCst);
+            let was = self.0[word].swap(value, Ordering::AcqRel);
+            fence(Ordering::SeqCst);
+            was
+        }
+
+        fn touch(self, word: usize, expires: u32) {
+            let old = self.0[word].load(Ordering::Relaxed);
+            self.0[word].store(word::touched(old, expires), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A real server of one service.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::net::{Addr, Be16};
+
+/// How packets reach a real server; numbers as in the kernel's connection flags.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Method(pub u8);
+
+impl Method {
+    /// NAT (`-m`): addresses and ports are rewritten, replies pass the director.
+    pub const MASQ: Self = Self(0);
+    /// DR (`-g`): only the link-layer address changes.
+    pub const DIRECT_ROUTE: Self = Self(3);
+}
+
+/// One real server within one virtual service (ip_vs_dest). Its slot is its name: connections hold
+/// it, and it is given to another only after the last of them has ended.
+///
+/// Writer: controller. A published slot changes one aligned word at a time.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Dest {
+    /// RIP.
+    pub address: Addr,
+    /// Slot in `NEXT_HOPS`.
+    pub next_hop: u32,
+    /// [`Self::AVAILABLE`] or zero.
+    pub flags: u32,
+    /// Slot of the service.
+    pub service: u32,
+    /// Upper connection threshold, `-x`; 0 is none.
+    pub upper: u32,
+    /// At this many connections the overload ends; computed from `-y` and `-x`.
+    pub relief: u32,
+    /// Port; 0 takes the packet's.
+    pub port: Be16,
+    /// For new connections; existing ones keep theirs.
+    pub method: Method,
+    /// Zero.
+    pub pad: [u8; 9],
+}
+
+impl Dest {
+    /// The real server is in its service's list. Otherwise connections to it are kept, but their
+    /// packets are dropped until it is added again.
+    pub const AVAILABLE: u32 = 1;
+
+    /// Whether the real server is in its service's list.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_available(&self) -> bool {
+        self.flags & Self::AVAILABLE != 0
+    }
+}

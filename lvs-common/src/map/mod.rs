@@ -1,0 +1,100 @@
+//! Map values and keys: the ABI between the program and the controller.
+//!
+//! One writer a map. The controller writes the rules, the kernel side what it learns:
+//!
+//! | map | value | by | writer |
+//! | --- | --- | --- | --- |
+//! | `TUNABLES` | [`Tunables`] | one | controller |
+//! | `ADDRESSES` | [`Addresses`] | one | controller |
+//! | `SERVICES` | [`Service`] | [`ServiceKey`] | controller |
+//! | `POOLS` | [`PoolEntry`] | position | controller |
+//! | `DESTS` | [`Dest`] | dest slot | controller |
+//! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
+//! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
+//! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
+//! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
+//! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
+//! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
+//!
+//! `TUNABLES`, `ADDRESSES`, `POOLS`, `DESTS`, `NEXT_HOPS`, `LOADS`, `CURSORS` and `CONNS` are
+//! mapped into the controller. The slabs among them (all but `CONNS`) are arrays of *one* value
+//! that is itself an array: an element is then reached by adding to one address, without a call.
+
+mod addresses;
+mod counters;
+mod dest;
+mod load;
+mod next_hop;
+mod pool;
+mod service;
+mod tunables;
+
+pub use addresses::Addresses;
+pub use counters::Counters;
+pub use dest::{Dest, Method};
+pub use load::Load;
+pub use next_hop::NextHop;
+pub use pool::PoolEntry;
+pub use service::{Family, Service, ServiceKey};
+pub use tunables::{TIMEOUTS, Tunables};
+
+/// Names that the kernel shows; it cuts them at fifteen bytes.
+pub mod name {
+    /// Connection table.
+    pub const CONNS: &str = "CONNS";
+    /// Tunables.
+    pub const TUNABLES: &str = "TUNABLES";
+    /// Address filter.
+    pub const ADDRESSES: &str = "ADDRESSES";
+    /// Services.
+    pub const SERVICES: &str = "SERVICES";
+    /// Real servers of each service, in order.
+    pub const POOLS: &str = "POOLS";
+    /// Real servers.
+    pub const DESTS: &str = "DESTS";
+    /// Next hops.
+    pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// Connections a real server has.
+    pub const LOADS: &str = "LOADS";
+    /// Where a scheduler goes on.
+    pub const CURSORS: &str = "CURSORS";
+    /// Traffic a real server had.
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Packets that were not forwarded.
+    pub const REASONS: &str = "REASONS";
+}
+
+/// Dest slots: real servers of all services together, those with lingering connections included.
+pub const MAX_DESTS: usize = 1 << 17;
+/// Next hops in use at a time.
+pub const MAX_NEXT_HOPS: usize = 1 << 16;
+/// Places in the pools of all services together; twice the dests, since an edit writes a new pool
+/// before it gives the old one up.
+pub const MAX_POOL_ENTRIES: usize = 1 << 18;
+/// Virtual services.
+pub const MAX_SERVICES: usize = 1 << 16;
+/// Real servers of one service.
+pub const MAX_POOL: u32 = 1024;
+
+/// Declares map values: asserts size, alignment of at most eight and, by `Pod`, no padding.
+macro_rules! map_type {
+    ($($value:ty: $size:literal),+ $(,)?) => { $(
+        const _: () = assert!(size_of::<$value>() == $size && align_of::<$value>() <= 8);
+        const _: fn() = || { fn pod<T: bytemuck::Pod>() {} pod::<$value>(); };
+        // SAFETY: `Pod` was asserted on the line above; aya's trait asks for the same.
+        #[cfg(feature = "user")]
+        unsafe impl aya::Pod for $value {}
+    )+ };
+}
+
+map_type!(
+    Addresses: 16_384,
+    Counters: 40,
+    Dest: 48,
+    Load: 32,
+    NextHop: 48,
+    PoolEntry: 8,
+    Service: 48,
+    ServiceKey: 20,
+    Tunables: 128,
+);

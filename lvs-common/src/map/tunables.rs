@@ -1,0 +1,34 @@
+//! What the program is told at run time.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Timeouts that the program knows: one a connection state; see [`tcp_state`](crate::tcp_state).
+pub const TIMEOUTS: usize = 16;
+
+/// Settings of the whole director.
+///
+/// Writer: controller.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Tunables {
+    /// [`ABI_VERSION`](crate::ABI_VERSION) of these maps.
+    pub abi_version: u32,
+    /// Added to the clock, ticks.
+    pub clock_offset: u32,
+    /// Ticks a second of the connection clock.
+    pub ticks_per_second: u32,
+    /// Buckets of the connection table.
+    pub buckets: u32,
+    /// Secret of the connection table's hash.
+    pub seed: [u64; 2],
+    /// Lifetime of a connection after a packet that leaves it in the state, ticks.
+    pub timeouts: [u32; TIMEOUTS],
+    /// conn_reuse_mode, as in IPVS.
+    pub conn_reuse_mode: u32,
+    /// sloppy_tcp, as in IPVS: a connection may begin with any segment but RST.
+    pub sloppy_tcp: u32,
+    /// expire_nodest_conn, as in IPVS.
+    pub expire_nodest_conn: u32,
+    /// Zero.
+    pub pad: [u32; 5],
+}

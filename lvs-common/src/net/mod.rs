@@ -1,0 +1,18 @@
+//! Byte order, addresses and checksums.
+
+mod addr;
+pub mod checksum;
+mod order;
+
+pub use addr::{Addr, Mac};
+pub use order::{Be16, Be32};
+
+/// Protocol numbers of the Internet header (IANA), as far as the director knows them.
+pub mod protocol {
+    /// RFC 792.
+    pub const ICMP: u8 = 1;
+    /// RFC 9293.
+    pub const TCP: u8 = 6;
+    /// RFC 768.
+    pub const UDP: u8 = 17;
+}

@@ -1,0 +1,108 @@
+//! Every way out of the packet's way.
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Back out of the interface it came in by.
+    Transmit,
+    /// Out of the interface of this number.
+    Redirect(u32),
+    /// On to the host's own stack.
+    Pass(Reason),
+    /// Gone.
+    Drop(Reason),
+}
+
+/// Declares the reasons: number, name in statistics, and which packets end there.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
+        /// Why a frame was not forwarded. Each has a counter, by number, in `REASONS`.
+        #[repr(u8)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Reason { $($(#[doc = $doc])+ $variant = $number,)+ }
+
+        impl Reason {
+            /// All of them, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name in statistics and metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// Which packets end there, in a sentence.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc,)+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Passed: not IPv4 (ARP, IPv6, LLDP, …).
+    NotIpv4 = 0, "not_ipv4";
+    /// Passed: carries a VLAN tag; the stack takes it to the VLAN's own interface.
+    Tagged = 1, "tagged";
+    /// Passed: ends before its headers do, or the headers lie about their length.
+    Malformed = 2, "malformed";
+    /// Passed: a fragment.
+    Fragment = 3, "fragment";
+    /// Passed: neither to a VIP nor from a masqueraded real server.
+    NotOurs = 4, "not_ours";
+    /// Passed: to a VIP, but of a protocol that no service has (ICMP echo, for instance).
+    OtherProtocol = 5, "other_protocol";
+    /// Passed: to a VIP, but no service has the port.
+    NoService = 6, "no_service";
+    /// Passed: to a service, without a connection, and of a kind that opens none: TCP without SYN, or from port 20.
+    NotSchedulable = 7, "not_schedulable";
+    /// Passed: from a masqueraded real server, but of no connection.
+    NotReply = 8, "not_reply";
+    /// Dropped: the scheduler found no real server that takes connections.
+    NoDest = 9, "no_dest";
+    /// Dropped: its connection's real server has been removed.
+    DestRemoved = 10, "dest_removed";
+    /// Dropped: the next hop toward the real server is not known.
+    NoNextHop = 11, "no_next_hop";
+    /// Dropped: no route to the client.
+    NoRoute = 12, "no_route";
+    /// Dropped: its time to live ends at the director.
+    TtlExpired = 13, "ttl_expired";
+    /// Dropped: larger than the next link takes.
+    OverMtu = 14, "over_mtu";
+    /// Dropped: the connection table has no place for a new connection.
+    TableFull = 15, "table_full";
+    /// Dropped: two CPUs opened connections of one client at once; the client sends again.
+    Racing = 16, "racing";
+    /// Passed after rewriting: the stack sends it, since its neighbour is not known yet or the frame is larger than one segment.
+    ByStack = 17, "by_stack";
+    /// Dropped: tables contradict each other; never in a sound director.
+    Broken = 18, "broken";
+}
+
+impl Reason {
+    /// Places for counters.
+    pub const CAPACITY: usize = 64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_numbered_from_zero_and_fit_the_counters() {
+        for (number, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, number);
+        }
+        assert!(Reason::ALL.len() <= Reason::CAPACITY);
+    }
+
+    #[test]
+    fn every_reason_says_what_becomes_of_the_packet() {
+        for reason in Reason::ALL {
+            let text = reason.explanation().trim();
+            assert!(text.starts_with("Passed") || text.starts_with("Dropped"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The IPv4 header, RFC 791 §3.1.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::net::{Be16, Be32, checksum::Edit};
+
+/// The IPv4 header without its options.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Ipv4 {
+    /// Version (four high bits) and header length in words of four bytes.
+    pub version_ihl: u8,
+    /// Type of service; DSCP and ECN (RFC 2474, RFC 3168).
+    pub tos: u8,
+    /// Header and payload, bytes.
+    pub total_length: Be16,
+    /// Identification of fragments.
+    pub id: Be16,
+    /// Flags (three high bits) and fragment offset in units of eight bytes.
+    pub fragment: Be16,
+    /// Time to live, hops.
+    pub ttl: u8,
+    /// What it carries; see [`protocol`](crate::net::protocol).
+    pub protocol: u8,
+    /// Header checksum.
+    pub check: Be16,
+    /// Source address.
+    pub source: Be32,
+    /// Destination address.
+    pub destination: Be32,
+}
+
+impl Ipv4 {
+    /// Bytes of the header without options.
+    pub const MIN_LEN: usize = size_of::<Self>();
+
+    /// More-fragments flag and fragment offset: zero in a whole datagram.
+    const FRAGMENT_BITS: Be16 = Be16::new(0x3fff);
+
+    /// Whether this is version 4.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_v4(&self) -> bool {
+        self.version_ihl >> 4 == 4
+    }
+
+    /// Bytes of the header with its options; 20 to 60 in a valid header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn header_len(&self) -> usize {
+        (self.version_ihl & 0x0f) as usize * 4
+    }
+
+    /// Whether this is a fragment: the first, a middle or the last one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_fragment(&self) -> bool {
+        self.fragment.raw() & Self::FRAGMENT_BITS.raw() != 0
+    }
+
+    /// One hop less, and the checksum to go with it (ip_decrease_ttl).
+    #[inline(always)]
+    pub fn decrement_ttl(&mut self) {
+        let word = |ttl, protocol| Be16::from_raw(u16::from_ne_bytes([ttl, protocol]));
+        let old = word(self.ttl, self.protocol);
+        self.ttl = self.ttl.wrapping_sub(1);
+        self.check = Edit::new().half(old, word(self.ttl, self.protocol)).apply(self.check);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::bytes_of;
+
+    use super::*;
+    use crate::net::checksum::sum;
+
+    #[test]
+    fn decrementing_keeps_the_checksum_right_for_every_ttl() {
+        for ttl in 1..=255 {
+            let mut header = Ipv4 {
+                version_ihl: 0x45,
+                total_length: Be16::new(40),
+                id: Be16::new(0x1234),
+                fragment: Be16::new(0x4000),
+                ttl,
+                protocol: 6,
+                source: Be32::new(0xc000_0201),
+                destination: Be32::new(0xc633_6401),
+                ..Ipv4::zeroed()
+            };
+            header.check = Be16::from_raw(!sum(bytes_of(&header)));
+            header.decrement_ttl();
+            assert_eq!(header.ttl, ttl - 1);
+            assert_eq!(sum(bytes_of(&header)), 0xffff, "ttl {ttl}");
+        }
+    }
+
+    #[test]
+    fn dont_fragment_is_not_a_fragment() {
+        let header = |fragment| Ipv4 { fragment: Be16::new(fragment), ..Ipv4::zeroed() };
+        assert!(!header(0x4000).is_fragment());
+        assert!(header(0x2000).is_fragment());
+        assert!(header(0x0001).is_fragment());
+    }
+}
