@@ -1,2 +1,82 @@
 //! The packet's way through the director.
-#![no_std]
+//!
+//! ```text
+//!   frame ─▶ parse ─▶ is it ours? ─▶ connection? ──yes──────────────────▶ forward ─▶ out
+//!              │          │              │ no                                ▲
+//!              │          │              └▶ classify ─▶ schedule ─▶ open ────┘
+//!              ▼          ▼                    │           │         │
+//!            stack      stack                stack       drop      drop     each with a Reason
+//! ```
+//!
+//! A stage is a file, in the order a packet meets them. The path is safe code, generic over the
+//! packet's memory ([`Frame`]) and the maps ([`Tables`]): the program, the tests and the fuzzer run
+//! the same lines.
+#![cfg_attr(not(any(test, feature = "host")), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod packet;
+mod parse;
+mod connection;
+mod classify;
+mod schedule;
+mod account;
+mod forward;
+pub mod tables;
+
+use lvs_common::{
+    verdict::{Reason, Verdict},
+    wire::Frame,
+};
+
+use crate::{packet::Packet, tables::Tables};
+
+/// Directs one frame.
+#[inline(always)]
+pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
+    let verdict = way(frame, tables).unwrap_or_else(|refused| refused);
+    account::verdict(verdict, tables);
+    verdict
+}
+
+#[inline(always)]
+fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Verdict, Verdict> {
+    let packet = parse::parse(frame)?;
+    if tables.is_vip(packet.destination) {
+        return request(frame, &packet, tables);
+    }
+    if tables.is_masqueraded(packet.source) {
+        return reply(frame, &packet, tables);
+    }
+    Err(Verdict::Pass(Reason::NotOurs))
+}
+
+/// From a client to a virtual service.
+#[inline(always)]
+fn request<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let connection = match connection::find(packet, tables)? {
+        Some(connection) => connection,
+        None => {
+            let service = classify::classify(packet, tables)?;
+            let dest = schedule::schedule(&service, tables)?;
+            connection::open(packet, dest, tables)?
+        }
+    };
+    account::request(packet, &connection, tables);
+    forward::request(frame, packet, &connection, tables)
+}
+
+/// From a masqueraded real server to a client.
+#[inline(always)]
+fn reply<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let connection = connection::find_reply(packet, tables)?;
+    account::reply(packet, &connection, tables);
+    forward::reply(frame, packet, &connection, tables)
+}

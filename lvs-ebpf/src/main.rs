@@ -1,2 +1,53 @@
-//! The XDP program.
+//! The XDP program: the packet's way over the kernel's maps.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
+#[cfg(not(target_arch = "bpf"))]
 fn main() {}
+
+#[cfg(target_arch = "bpf")]
+mod kernel;
+
+#[cfg(target_arch = "bpf")]
+mod program {
+    use aya_ebpf::{
+        bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+        helpers::bpf_redirect,
+        macros::xdp,
+        programs::XdpContext,
+    };
+    use lvs_common::verdict::Verdict;
+
+    use crate::kernel::{KernelTables, XdpFrame, clock};
+
+    /// The director's program, one an interface.
+    #[xdp]
+    pub fn lvs(context: XdpContext) -> u32 {
+        let mut tables = KernelTables::new(&context);
+        let Some(tables) = tables.as_mut() else { return XDP_PASS };
+        match lvs_ebpf::direct(&mut XdpFrame::new(&context), tables) {
+            Verdict::Transmit => XDP_TX,
+            Verdict::Pass(_) => XDP_PASS,
+            Verdict::Drop(_) => XDP_DROP,
+            // SAFETY: the helper takes numbers only.
+            Verdict::Redirect(interface) => unsafe { bpf_redirect(interface, 0) as u32 },
+        }
+    }
+
+    /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.
+    #[xdp]
+    pub fn clocks(context: XdpContext) -> u32 {
+        clock::write(&context);
+        XDP_PASS
+    }
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        // verifier: refuses a program that can get here.
+        #[expect(clippy::empty_loop, reason = "there is nowhere to go")]
+        loop {}
+    }
+
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+}

@@ -15,7 +15,7 @@ impl Family {
 }
 
 /// What a virtual service answers to: protocol, VIP and port.
-#[repr(C, align(4))]
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 pub struct ServiceKey {
     /// VIP.
@@ -44,8 +44,8 @@ pub struct Service {
     pub scheduler: u32,
     /// wrr: greatest common divisor of the weights.
     pub step: u32,
-    /// wrr: the walk's highest threshold.
-    pub ceiling: u32,
+    /// wrr: the weight of the first round.
+    pub top: u32,
     /// Zero.
     pub pad: [u32; 6],
 }

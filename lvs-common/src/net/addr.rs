@@ -13,34 +13,54 @@ use super::Be32;
 /// (RFC 4291 §2.5.5.2).
 #[repr(transparent)]
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
-pub struct Addr([u8; 16]);
+pub struct Addr([Be32; 4]);
 
 /// A link-layer (Ethernet) address, in the order of the wire.
 #[repr(transparent)]
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
-pub struct Mac(pub [u8; 6]);
+pub struct Mac([u16; 3]);
 
 impl Addr {
     /// An IPv4 address.
     #[inline(always)]
     #[must_use]
     pub const fn v4(address: Be32) -> Self {
-        let [a, b, c, d] = address.bytes();
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+        Self([Be32::new(0), Be32::new(0), Be32::new(0xffff), address])
     }
 
     /// The last four bytes: the IPv4 address, if this is one.
     #[inline(always)]
     #[must_use]
     pub const fn low(self) -> Be32 {
-        let [.., a, b, c, d] = self.0;
-        Be32::from_bytes([a, b, c, d])
+        self.0[3]
     }
 
     /// The address in user space's words.
     #[must_use]
     pub const fn ip(self) -> IpAddr {
-        Ipv6Addr::from_octets(self.0).to_canonical()
+        let [a, b, c, d] = self.0;
+        let high = (a.get() as u128) << 96 | (b.get() as u128) << 64;
+        Ipv6Addr::from_bits(high | (c.get() as u128) << 32 | d.get() as u128).to_canonical()
+    }
+}
+
+impl Mac {
+    /// From the bytes in the order of the wire.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(bytes: [u8; 6]) -> Self {
+        let [a, b, c, d, e, f] = bytes;
+        Self([
+            u16::from_ne_bytes([a, b]),
+            u16::from_ne_bytes([c, d]),
+            u16::from_ne_bytes([e, f]),
+        ])
+    }
+
+    /// The bytes in the order of the wire.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 6] {
+        bytemuck::cast(self.0)
     }
 }
 
@@ -48,7 +68,7 @@ impl From<IpAddr> for Addr {
     fn from(ip: IpAddr) -> Self {
         match ip {
             IpAddr::V4(v4) => Self::v4(Be32::from_bytes(v4.octets())),
-            IpAddr::V6(v6) => Self(v6.octets()),
+            IpAddr::V6(v6) => Self(bytemuck::cast(v6.octets())),
         }
     }
 }
@@ -67,7 +87,7 @@ impl fmt::Debug for Addr {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, byte) in self.0.iter().enumerate() {
+        for (i, byte) in self.bytes().iter().enumerate() {
             write!(f, "{}{byte:02x}", if i == 0 { "" } else { ":" })?;
         }
         Ok(())

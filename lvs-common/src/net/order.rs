@@ -1,35 +1,35 @@
 //! Network byte order as a type.
 
-use core::fmt;
+use core::{cmp::Ordering, fmt};
 
 use bytemuck::{Pod, Zeroable};
 
-/// Sixteen bits in network byte order, aligned to one byte.
+/// Sixteen bits in network byte order.
 ///
 /// There is no arithmetic on it: ask for [`get`](Self::get), which is in host order. Ordering is by
-/// value, since the bytes lie most significant first.
+/// value.
 #[repr(transparent)]
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
-pub struct Be16([u8; 2]);
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct Be16(u16);
 
-/// Thirty-two bits in network byte order, aligned to one byte; an IPv4 address, for instance.
+/// Thirty-two bits in network byte order; an IPv4 address, for instance.
 #[repr(transparent)]
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
-pub struct Be32([u8; 4]);
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct Be32(u32);
 
 impl Be16 {
     /// From a number in host order.
     #[inline(always)]
     #[must_use]
     pub const fn new(host: u16) -> Self {
-        Self(host.to_be_bytes())
+        Self(u16::from_ne_bytes(host.to_be_bytes()))
     }
 
     /// The number in host order.
     #[inline(always)]
     #[must_use]
     pub const fn get(self) -> u16 {
-        u16::from_be_bytes(self.0)
+        u16::from_be_bytes(self.0.to_ne_bytes())
     }
 
     /// The bytes as they lie, read as a number of this machine: for hashes, sums and packed words,
@@ -37,14 +37,14 @@ impl Be16 {
     #[inline(always)]
     #[must_use]
     pub const fn raw(self) -> u16 {
-        u16::from_ne_bytes(self.0)
+        self.0
     }
 
     /// The inverse of [`raw`](Self::raw).
     #[inline(always)]
     #[must_use]
     pub const fn from_raw(raw: u16) -> Self {
-        Self(raw.to_ne_bytes())
+        Self(raw)
     }
 }
 
@@ -53,44 +53,62 @@ impl Be32 {
     #[inline(always)]
     #[must_use]
     pub const fn new(host: u32) -> Self {
-        Self(host.to_be_bytes())
+        Self::from_bytes(host.to_be_bytes())
     }
 
     /// From the bytes in the order of the wire.
     #[inline(always)]
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 4]) -> Self {
-        Self(bytes)
+        Self(u32::from_ne_bytes(bytes))
     }
 
     /// The bytes in the order of the wire.
     #[inline(always)]
     #[must_use]
     pub const fn bytes(self) -> [u8; 4] {
-        self.0
+        self.0.to_ne_bytes()
     }
 
     /// The number in host order.
     #[inline(always)]
     #[must_use]
     pub const fn get(self) -> u32 {
-        u32::from_be_bytes(self.0)
+        u32::from_be_bytes(self.bytes())
     }
 
     /// The bytes as they lie, read as a number of this machine; see [`Be16::raw`].
     #[inline(always)]
     #[must_use]
     pub const fn raw(self) -> u32 {
-        u32::from_ne_bytes(self.0)
+        self.0
     }
 
     /// The inverse of [`raw`](Self::raw).
     #[inline(always)]
     #[must_use]
     pub const fn from_raw(raw: u32) -> Self {
-        Self(raw.to_ne_bytes())
+        Self(raw)
     }
 }
+
+macro_rules! ordered_by_value {
+    ($($number:ty),+) => { $(
+        impl Ord for $number {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.get().cmp(&other.get())
+            }
+        }
+
+        impl PartialOrd for $number {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+    )+ };
+}
+
+ordered_by_value!(Be16, Be32);
 
 impl fmt::Debug for Be16 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +118,7 @@ impl fmt::Debug for Be16 {
 
 impl fmt::Debug for Be32 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        core::net::Ipv4Addr::from(self.0).fmt(f)
+        core::net::Ipv4Addr::from(self.bytes()).fmt(f)
     }
 }
 

@@ -12,16 +12,20 @@ pub use udp::Udp;
 
 use bytemuck::Pod;
 
-/// A header that may be viewed in place at any offset.
+/// A header that may be viewed in place.
+///
+/// A frame lies so that its network header is aligned to four bytes, as kernels have it
+/// (`NET_IP_ALIGN`); headers therefore are declared with their fields' own alignment. Declared with an
+/// alignment of one, every field would be loaded byte by byte on BPF.
 ///
 /// # Safety
-/// The type's alignment is one. Implemented by `wire!` only, which asserts it.
+/// The type's alignment is at most four. Implemented by `wire!` only, which asserts it.
 pub unsafe trait Wire: Pod {}
 
-/// Declares headers: asserts their size and an alignment of one.
+/// Declares headers: asserts their size, and an alignment of at most four.
 macro_rules! wire {
     ($($header:ty: $size:literal),+ $(,)?) => { $(
-        const _: () = assert!(align_of::<$header>() == 1 && size_of::<$header>() == $size);
+        const _: () = assert!(align_of::<$header>() <= 4 && size_of::<$header>() == $size);
         // SAFETY: the alignment was asserted on the line above.
         unsafe impl Wire for $header {}
     )+ };
@@ -54,34 +58,50 @@ pub trait Frame {
 pub mod host {
     use super::{Frame, Wire};
 
+    /// Bytes before the Ethernet header, so that the network header is aligned.
+    const PAD: usize = 2;
+
     /// A frame in a vector.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct VecFrame {
-        /// The bytes, from the Ethernet header on.
-        pub bytes: Vec<u8>,
-        /// What [`Frame::ingress`] says.
-        pub ingress: u32,
+        words: Vec<u64>,
+        len: usize,
+        ingress: u32,
     }
 
     impl VecFrame {
-        /// A frame that came in by interface 1.
+        /// A frame of these bytes, Ethernet header first, that came in by an interface.
         #[must_use]
-        pub fn new(bytes: Vec<u8>) -> Self {
-            Self { bytes, ingress: 1 }
+        pub fn new(bytes: &[u8], ingress: u32) -> Self {
+            let words = vec![0; (PAD + bytes.len()).div_ceil(size_of::<u64>())];
+            let mut frame = Self { words, len: bytes.len(), ingress };
+            frame.bytes_mut().copy_from_slice(bytes);
+            frame
+        }
+
+        /// The bytes now.
+        #[must_use]
+        pub fn bytes(&self) -> &[u8] {
+            &bytemuck::cast_slice(&self.words)[PAD..PAD + self.len]
+        }
+
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut bytemuck::cast_slice_mut(&mut self.words)[PAD..PAD + self.len]
         }
     }
 
     impl Frame for VecFrame {
         fn len(&self) -> usize {
-            self.bytes.len()
+            self.len
         }
 
         fn at<T: Wire>(&self, offset: usize) -> Option<&T> {
-            Some(bytemuck::from_bytes(self.bytes.get(offset..offset + size_of::<T>())?))
+            Some(bytemuck::from_bytes(self.bytes().get(offset..offset + size_of::<T>())?))
         }
 
         fn at_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
-            Some(bytemuck::from_bytes_mut(self.bytes.get_mut(offset..offset + size_of::<T>())?))
+            let bytes = self.bytes_mut().get_mut(offset..offset + size_of::<T>())?;
+            Some(bytemuck::from_bytes_mut(bytes))
         }
 
         fn ingress(&self) -> u32 {

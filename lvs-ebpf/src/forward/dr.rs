@@ -1,0 +1,20 @@
+//! DR, gatewaying (ip_vs_dr_xmit): the packet goes as it is to the real server's link-layer address,
+//! one hop older. The real server has the VIP on a device that does not answer ARP, and replies to the
+//! client by itself.
+
+use lvs_common::{conntable::Bucket, verdict::Verdict, wire::Frame};
+
+use super::send;
+use crate::{connection::Connection, packet::Packet, tables::Tables};
+
+#[inline(always)]
+pub(super) fn request<F: Frame, B: Bucket, T: Tables>(
+    frame: &mut F,
+    packet: &Packet,
+    connection: &Connection<B>,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let hop = send::to_dest(packet, connection.next_hop, tables)?;
+    send::age(frame)?;
+    send::out(frame, hop)
+}

@@ -1,0 +1,159 @@
+//! NAT, masquerading (ip_vs_nat_xmit, ip_vs_out): requests go to the real server's address and port,
+//! replies come from the VIP and its port.
+
+use lvs_common::{
+    conntable::{Bucket, word},
+    net::{Be16, Be32, checksum, checksum::Edit},
+    verdict::{Reason, Verdict},
+    wire::{Frame, Ipv4, Tcp, Udp},
+};
+
+use super::send::{self, BROKEN};
+use crate::{
+    connection::{Connection, peer},
+    packet::Packet,
+    parse::NETWORK,
+    tables::{Route, Tables},
+};
+
+/// The end of a packet that is rewritten.
+#[derive(Clone, Copy)]
+enum End {
+    Source,
+    Destination,
+}
+
+/// Client to real server.
+#[inline(always)]
+pub(super) fn request<F: Frame, B: Bucket, T: Tables>(
+    frame: &mut F,
+    packet: &Packet,
+    connection: &Connection<B>,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let (address, port) = word::split(peer(&connection.hit)?);
+    let hop = send::to_dest(packet, connection.next_hop, tables)?;
+    if needs_stack(packet, hop.mtu, tables) {
+        rewrite(frame, packet, End::Destination, address, port, tables)?;
+        return Ok(Verdict::Pass(Reason::ByStack));
+    }
+    send::age(frame)?;
+    rewrite(frame, packet, End::Destination, address, port, tables)?;
+    send::out(frame, hop)
+}
+
+/// Real server to client.
+#[inline(always)]
+pub(crate) fn reply<F: Frame, B: Bucket, T: Tables>(
+    frame: &mut F,
+    packet: &Packet,
+    connection: &Connection<B>,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let (address, port) = connection.hit.entry.virtual_end();
+    let hop = match tables.route(address, packet.destination) {
+        Route::Hop(hop) if !needs_stack(packet, hop.mtu, tables) => hop,
+        Route::Hop(_) | Route::NoNeighbour => {
+            rewrite(frame, packet, End::Source, address, port, tables)?;
+            return Ok(Verdict::Pass(Reason::ByStack));
+        }
+        Route::None => return Err(Verdict::Drop(Reason::NoRoute)),
+    };
+    if u32::from(packet.bytes) > hop.mtu {
+        return Err(Verdict::Drop(Reason::OverMtu));
+    }
+    send::age(frame)?;
+    rewrite(frame, packet, End::Source, address, port, tables)?;
+    send::out(frame, &hop)
+}
+
+/// A generic hook sees merged segments, larger than the link takes: only the stack can split them.
+#[inline(always)]
+fn needs_stack<T: Tables>(packet: &Packet, mtu: u32, tables: &T) -> bool {
+    tables.is_generic() && u32::from(packet.bytes) > mtu
+}
+
+#[inline(always)]
+fn rewrite<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet,
+    end: End,
+    address: Be32,
+    port: Be16,
+    tables: &T,
+) -> Result<(), Verdict> {
+    let (old_address, old_port) = match end {
+        End::Source => (packet.source, packet.source_port),
+        End::Destination => (packet.destination, packet.destination_port),
+    };
+    let addresses = Edit::new().word(old_address, address);
+
+    let ip = frame.at_mut::<Ipv4>(NETWORK).ok_or(BROKEN)?;
+    ip.check = addresses.apply(ip.check);
+    match end {
+        End::Source => ip.source = address,
+        End::Destination => ip.destination = address,
+    }
+
+    let check = Check { packet, addresses, all: addresses.half(old_port, port) };
+    if packet.is_tcp() {
+        let tcp = frame.at_mut::<Tcp>(packet.transport).ok_or(BROKEN)?;
+        tcp.check = check.tcp(tcp.check, tables);
+        match end {
+            End::Source => tcp.source = port,
+            End::Destination => tcp.destination = port,
+        }
+    } else {
+        let udp = frame.at_mut::<Udp>(packet.transport).ok_or(BROKEN)?;
+        udp.check = check.udp(udp.check, tables);
+        match end {
+            End::Source => udp.source = port,
+            End::Destination => udp.destination = port,
+        }
+    }
+    Ok(())
+}
+
+/// How a transport checksum follows the rewriting.
+struct Check<'a> {
+    packet: &'a Packet,
+    addresses: Edit,
+    all: Edit,
+}
+
+impl Check<'_> {
+    #[inline(always)]
+    fn tcp<T: Tables>(&self, check: Be16, tables: &T) -> Be16 {
+        if self.is_partial(check, tables) {
+            return self.addresses.apply_partial(check);
+        }
+        self.all.apply(check)
+    }
+
+    #[inline(always)]
+    fn udp<T: Tables>(&self, check: Be16, tables: &T) -> Be16 {
+        if check == Be16::new(0) {
+            // RFC 768: the sender made none, and none is needed.
+            return check;
+        }
+        if self.is_partial(check, tables) {
+            return self.addresses.apply_partial(check);
+        }
+        self.all.apply_udp(check)
+    }
+
+    /// Whether the sender left the sum over the pseudo-header for its card to finish. Only a generic
+    /// hook sees such packets and hands them on as such.
+    #[inline(always)]
+    fn is_partial<T: Tables>(&self, check: Be16, tables: &T) -> bool {
+        if !tables.is_generic() {
+            return false;
+        }
+        let packet = self.packet;
+        let header = packet.transport - NETWORK;
+        let length = packet.bytes.wrapping_sub(header as u16);
+        let pseudo =
+            checksum::pseudo_v4(packet.source, packet.destination, packet.protocol, length);
+        check.raw() == pseudo
+    }
+}

@@ -1,0 +1,47 @@
+//! What every method ends with: one hop older, link-layer addresses, out of an interface.
+
+use lvs_common::{
+    map::NextHop,
+    verdict::{Reason, Verdict},
+    wire::{Ethernet, Frame, Ipv4},
+};
+
+use crate::{packet::Packet, parse::NETWORK, tables::Tables};
+
+pub(super) const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
+
+/// The next hop of a real server, if the packet fits through.
+#[inline(always)]
+pub(super) fn to_dest<'t, T: Tables>(
+    packet: &Packet,
+    slot: u32,
+    tables: &'t T,
+) -> Result<&'t NextHop, Verdict> {
+    let hop = tables.next_hop(slot).filter(|hop| hop.interface != 0);
+    let hop = hop.ok_or(Verdict::Drop(Reason::NoNextHop))?;
+    if u32::from(packet.bytes) > hop.mtu && !tables.is_generic() {
+        return Err(Verdict::Drop(Reason::OverMtu));
+    }
+    Ok(hop)
+}
+
+/// One hop less to live, which must leave some.
+#[inline(always)]
+pub(super) fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict> {
+    let ip = frame.at_mut::<Ipv4>(NETWORK).ok_or(BROKEN)?;
+    if ip.ttl <= 1 {
+        return Err(Verdict::Drop(Reason::TtlExpired));
+    }
+    ip.decrement_ttl();
+    Ok(())
+}
+
+/// Addressed to the next hop and out.
+#[inline(always)]
+pub(super) fn out<F: Frame>(frame: &mut F, hop: &NextHop) -> Result<Verdict, Verdict> {
+    let reflects = hop.flags & NextHop::REFLECTS != 0 && hop.interface == frame.ingress();
+    let ethernet = frame.at_mut::<Ethernet>(0).ok_or(BROKEN)?;
+    ethernet.destination = hop.destination;
+    ethernet.source = hop.source;
+    Ok(if reflects { Verdict::Transmit } else { Verdict::Redirect(hop.interface) })
+}

@@ -1,0 +1,83 @@
+//! The connection table's map as buckets.
+
+use lvs_common::conntable::{Bucket, Buckets};
+
+use super::{
+    atomic,
+    maps::{BUCKETS, CONNS},
+};
+
+/// The table.
+#[derive(Clone, Copy)]
+pub struct Conns;
+
+/// One bucket: 32 words of a map value, which is never freed while the program is loaded.
+#[derive(Clone, Copy)]
+pub struct Row(*mut u64);
+
+impl Buckets for Conns {
+    type Bucket = Row;
+
+    #[inline(always)]
+    fn count(&self) -> u32 {
+        BUCKETS.load()
+    }
+
+    #[inline(always)]
+    fn at(&self, index: u32) -> Option<Row> {
+        CONNS.get_ptr_mut(index).map(|bucket| Row(bucket.cast()))
+    }
+
+    #[inline(always)]
+    fn veil(value: u64) -> u64 {
+        atomic::veil(value)
+    }
+}
+
+impl Row {
+    /// A word of the bucket; callers ask for words 0 to 31 only, which the verifier checks.
+    #[inline(always)]
+    fn word(self, word: usize) -> *mut u64 {
+        self.0.wrapping_add(word)
+    }
+}
+
+impl Bucket for Row {
+    #[inline(always)]
+    fn load(self, word: usize) -> u64 {
+        // SAFETY: within the bucket; others write it with single stores of the same width.
+        unsafe { self.word(word).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn store(self, word: usize, value: u64) {
+        // SAFETY: within the bucket.
+        unsafe { self.word(word).write_volatile(value) }
+    }
+
+    #[inline(always)]
+    fn cas(self, word: usize, old: u64, new: u64) -> u64 {
+        // SAFETY: within the bucket, and buckets are aligned to their size.
+        unsafe { atomic::compare_exchange(self.word(word), old, new) }
+    }
+
+    #[inline(always)]
+    fn swap(self, word: usize, value: u64) -> u64 {
+        // SAFETY: as above.
+        unsafe { atomic::exchange(self.word(word), value) }
+    }
+
+    #[inline(always)]
+    fn touch(self, word: usize, expires: u32) {
+        let low = self.word(word).cast::<u32>();
+        // SAFETY: the low half of a word of the bucket.
+        if unsafe { low.read_volatile() } != expires {
+            // SAFETY: as above.
+            unsafe { low.write_volatile(expires) }
+        }
+        let packets = low.wrapping_add(1).cast::<u16>();
+        // SAFETY: the sixteen bits above the low half. The count is only of use as a hint: two CPUs
+        // may lose one.
+        unsafe { packets.write_volatile(packets.read_volatile().wrapping_add(1)) }
+    }
+}

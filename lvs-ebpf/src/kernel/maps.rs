@@ -1,0 +1,76 @@
+//! Every map, in one screen. Who writes which: `lvs_common::map`.
+
+use aya_ebpf::{
+    Global,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
+    btf_maps::{Array, HashMap, PerCpuArray},
+    macros::btf_map,
+};
+use lvs_common::{
+    conntable::{WAYS, WORDS},
+    map::{
+        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
+        NextHop, PoolEntry, Service, ServiceKey, Tunables,
+    },
+    verdict::Reason,
+};
+
+use super::route::CachedRoute;
+
+const MAPPED: usize = BPF_F_MMAPABLE as usize;
+const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
+
+/// The controller sets the number of buckets when it makes the map.
+#[btf_map]
+pub static CONNS: Array<[u64; WAYS * WORDS], 1024, MAPPED> = Array::new();
+
+#[btf_map]
+pub static TUNABLES: Array<Tunables, 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static ADDRESSES: Array<Addresses, 1, MAPPED> = Array::new();
+
+/// Not preallocated: an element that a packet still reads is not used again before it is done.
+#[btf_map]
+pub static SERVICES: HashMap<ServiceKey, Service, MAX_SERVICES, ON_DEMAND> = HashMap::new();
+
+#[btf_map]
+pub static POOLS: Array<[PoolEntry; MAX_POOL_ENTRIES], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static DESTS: Array<[Dest; MAX_DESTS], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static NEXT_HOPS: Array<[NextHop; MAX_NEXT_HOPS], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static LOADS: Array<[Load; MAX_DESTS], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static CURSORS: Array<[u64; MAX_SERVICES], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();
+
+#[btf_map]
+pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
+
+/// Ways to clients that this CPU has asked the kernel for; see `route`.
+#[btf_map]
+pub static ROUTES: PerCpuArray<CachedRoute, { CachedRoute::PLACES }> = PerCpuArray::new();
+
+/// Buckets of [`CONNS`], and the secret of their hash.
+#[unsafe(no_mangle)]
+pub static BUCKETS: Global<u32> = Global::new(1024);
+#[unsafe(no_mangle)]
+pub static SEED_A: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+pub static SEED_B: Global<u64> = Global::new(0);
+
+/// The clock's tick is 2 to this power jiffies.
+#[unsafe(no_mangle)]
+pub static TICK_SHIFT: Global<u32> = Global::new(0);
+
+/// 1 where the program runs in a generic hook.
+#[unsafe(no_mangle)]
+pub static GENERIC: Global<u32> = Global::new(0);

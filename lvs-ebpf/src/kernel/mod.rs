@@ -1,0 +1,13 @@
+//! The kernel's side of the path: the packet's memory and the maps.
+
+mod atomic;
+pub mod clock;
+mod conns;
+mod frame;
+mod maps;
+mod pool;
+mod route;
+mod tables;
+
+pub use frame::XdpFrame;
+pub use tables::KernelTables;

@@ -1,0 +1,123 @@
+//! Ways to clients, for the replies of NAT: asked of the kernel's forwarding table, and remembered a
+//! moment per CPU, since asking costs more than all the rest of the path.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup},
+    helpers::generated::bpf_fib_lookup as fib_lookup,
+    programs::XdpContext,
+};
+use lvs_common::{
+    map::NextHop,
+    net::{Addr, Be32, Mac},
+};
+use lvs_ebpf::tables::Route;
+
+use super::maps::ROUTES;
+
+/// AF_INET.
+const INET: u8 = 2;
+
+/// What a CPU remembers of the way to one client.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CachedRoute {
+    client: u32,
+    ingress: u32,
+    expires: u32,
+    interface: u32,
+    mtu: u32,
+    destination: Mac,
+    source: Mac,
+}
+
+impl CachedRoute {
+    /// Clients remembered at a time.
+    pub const PLACES: usize = 4096;
+}
+
+/// The way to a client, remembered or asked for. `lifetime` is in ticks.
+#[inline(always)]
+pub fn find(
+    context: &XdpContext,
+    source: Be32,
+    client: Be32,
+    now: u32,
+    lifetime: u32,
+) -> Route {
+    // SAFETY: the context is valid while the program runs.
+    let ingress = unsafe { (*context.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex };
+    let place = client.raw().wrapping_mul(0x9e37_79b1) >> 20;
+    let Some(cached) = ROUTES.get_ptr_mut(place) else { return Route::None };
+    // SAFETY: this CPU's own value; XDP programs of one CPU do not interrupt each other.
+    let cached = unsafe { &mut *cached };
+    if cached.client == client.raw()
+        && cached.ingress == ingress
+        && cached.expires.wrapping_sub(now).wrapping_sub(1) < lifetime
+    {
+        return Route::Hop(hop(cached));
+    }
+    match ask(context, ingress, source, client) {
+        Ok(answer) => {
+            *cached = CachedRoute { expires: now.wrapping_add(lifetime), ..answer };
+            Route::Hop(hop(cached))
+        }
+        Err(no_way) => no_way,
+    }
+}
+
+#[inline(always)]
+fn hop(cached: &CachedRoute) -> NextHop {
+    NextHop {
+        interface: cached.interface,
+        mtu: cached.mtu,
+        destination: cached.destination,
+        source: cached.source,
+        flags: 0,
+        from: Addr::default(),
+        pad: [0; 8],
+    }
+}
+
+#[inline(always)]
+fn ask(
+    context: &XdpContext,
+    ingress: u32,
+    source: Be32,
+    client: Be32,
+) -> Result<CachedRoute, Route> {
+    // SAFETY: all zeros is a valid request.
+    let mut request: bpf_fib_lookup = unsafe { core::mem::zeroed() };
+    request.family = INET;
+    request.ifindex = ingress;
+    request.__bindgen_anon_3.ipv4_src = source.raw();
+    request.__bindgen_anon_4.ipv4_dst = client.raw();
+    // SAFETY: the request is as large as the helper is told.
+    let result = unsafe {
+        fib_lookup(
+            context.as_ptr(),
+            (&raw mut request).cast(),
+            size_of::<bpf_fib_lookup>() as i32,
+            0,
+        )
+    };
+    if result == i64::from(BPF_FIB_LKUP_RET_NO_NEIGH) {
+        return Err(Route::NoNeighbour);
+    }
+    if result != i64::from(BPF_FIB_LKUP_RET_SUCCESS) {
+        return Err(Route::None);
+    }
+    // SAFETY: on success the helper has written the route's MTU here.
+    let mtu = unsafe { request.__bindgen_anon_1.mtu_result };
+    // SAFETY: on success the helper has written the addresses; nothing else uses the union.
+    let (destination, source) = (Mac::new(request.dmac), Mac::new(request.smac));
+    Ok(CachedRoute {
+        client: client.raw(),
+        ingress,
+        expires: 0,
+        interface: request.ifindex,
+        mtu: u32::from(mtu),
+        destination,
+        source,
+    })
+}

@@ -1,0 +1,162 @@
+//! The maps, as the path asks for them: the only map pointers.
+
+use aya_ebpf::programs::XdpContext;
+use lvs_common::{
+    conntable,
+    map::{
+        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, NextHop, Service, ServiceKey,
+        Tunables,
+    },
+    net::Be32,
+    verdict::Reason,
+};
+use lvs_ebpf::tables::{Route, Tables};
+
+use super::{
+    atomic, clock,
+    conns::Conns,
+    maps::{
+        ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, REASONS, SEED_A, SEED_B, SERVICES,
+        TUNABLES,
+    },
+    pool::KernelPool,
+    route,
+};
+
+/// The maps, for one packet.
+pub struct KernelTables<'a> {
+    context: &'a XdpContext,
+    tunables: &'static Tunables,
+    addresses: &'static Addresses,
+    now: u32,
+}
+
+impl<'a> KernelTables<'a> {
+    /// The maps, and the time that the packet came in.
+    #[inline(always)]
+    pub fn new(context: &'a XdpContext) -> Option<Self> {
+        let tunables = TUNABLES.get(0)?;
+        let addresses = ADDRESSES.get(0)?;
+        let now = clock::ticks().wrapping_add(tunables.clock_offset);
+        Some(Self { context, tunables, addresses, now })
+    }
+}
+
+impl Tables for KernelTables<'_> {
+    type Conns = Conns;
+    type Pool<'b>
+        = KernelPool
+    where
+        Self: 'b;
+
+    #[inline(always)]
+    fn tunables(&self) -> &Tunables {
+        self.tunables
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u32 {
+        self.now
+    }
+
+    #[inline(always)]
+    fn is_generic(&self) -> bool {
+        GENERIC.load() != 0
+    }
+
+    #[inline(always)]
+    fn is_vip(&self, address: Be32) -> bool {
+        let (word, bit) = Addresses::place(address);
+        self.addresses.vips.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    #[inline(always)]
+    fn is_masqueraded(&self, address: Be32) -> bool {
+        let (word, bit) = Addresses::place(address);
+        self.addresses.rips.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    #[inline(always)]
+    fn conns(&self) -> Conns {
+        Conns
+    }
+
+    #[inline(always)]
+    fn hashes(&self, client: u64) -> (u32, u32) {
+        conntable::hashes(client, [SEED_A.load(), SEED_B.load()])
+    }
+
+    #[inline(always)]
+    fn service(&self, key: &ServiceKey) -> Option<Service> {
+        // SAFETY: copied out at once; the element is not reused before this packet is done.
+        unsafe { SERVICES.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn pool<'b>(&'b self, service: &'b Service) -> KernelPool {
+        KernelPool::new(service)
+    }
+
+    #[inline(always)]
+    fn dest_at(&self, service: &Service, position: u32) -> Option<u32> {
+        KernelPool::new(service).entry(position).map(|entry| entry.dest)
+    }
+
+    #[inline(always)]
+    fn dest(&self, slot: u32) -> Option<&Dest> {
+        // verifier: an index below the number of dests
+        DESTS.get(0)?.get(slot as usize & (MAX_DESTS - 1))
+    }
+
+    #[inline(always)]
+    fn next_hop(&self, slot: u32) -> Option<&NextHop> {
+        // verifier: an index below the number of hops
+        NEXT_HOPS.get(0)?.get(slot as usize & (MAX_NEXT_HOPS - 1))
+    }
+
+    #[inline(always)]
+    fn route(&mut self, source: Be32, client: Be32) -> Route {
+        // A second: as long as a change of routes or neighbours may go unnoticed.
+        route::find(self.context, source, client, self.now, self.tunables.ticks_per_second)
+    }
+
+    #[inline(always)]
+    fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64 {
+        let Some(load) = load(dest) else { return 0 };
+        // SAFETY: a word of a load, aligned as the map's value is.
+        unsafe { atomic::fetch_add(load.wrapping_add(word), amount) }
+    }
+
+    #[inline(always)]
+    fn set_overloaded(&mut self, dest: u32, overloaded: bool) {
+        if let Some(load) = load(dest) {
+            // SAFETY: a word of a load; written whole.
+            unsafe {
+                load.wrapping_add(Load::OVERLOADED).write_volatile(u64::from(overloaded));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn counters(&mut self, dest: u32) -> Option<&mut Counters> {
+        let counters = COUNTERS.get_ptr_mut(dest & (MAX_DESTS as u32 - 1))?;
+        // SAFETY: this CPU's own value; XDP programs of one CPU do not interrupt each other.
+        Some(unsafe { &mut *counters })
+    }
+
+    #[inline(always)]
+    fn count_reason(&mut self, reason: Reason) {
+        if let Some(count) = REASONS.get_ptr_mut(reason as u32) {
+            // SAFETY: this CPU's own value.
+            unsafe { *count += 1 };
+        }
+    }
+}
+
+/// The first word of a real server's load.
+#[inline(always)]
+fn load(dest: u32) -> Option<*mut u64> {
+    let loads = LOADS.get_ptr_mut(0)?.cast::<Load>();
+    // verifier: an index below the number of dests
+    Some(loads.wrapping_add(dest as usize & (MAX_DESTS - 1)).cast())
+}

@@ -1,0 +1,62 @@
+//! What the path knows of a packet.
+
+use lvs_common::{
+    conntable::{Key, word},
+    net::{Be16, Be32, protocol},
+};
+
+/// What `parse` learnt; nothing in it is derived later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Source address.
+    pub source: Be32,
+    /// Destination address.
+    pub destination: Be32,
+    /// Source port.
+    pub source_port: Be16,
+    /// Destination port.
+    pub destination_port: Be16,
+    /// TCP or UDP.
+    pub protocol: u8,
+    /// TCP's control bits; 0 in UDP.
+    pub flags: u8,
+    /// IP header and payload, bytes.
+    pub bytes: u16,
+    /// Offset of the TCP or UDP header in the frame, bytes.
+    pub transport: usize,
+}
+
+impl Packet {
+    /// Whether it is TCP; else it is UDP.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        self.protocol == protocol::TCP
+    }
+
+    /// The connection that it belongs to, as a request.
+    #[inline(always)]
+    #[must_use]
+    pub const fn key(&self) -> Key {
+        Key::new(
+            self.protocol_code(),
+            self.source,
+            self.source_port,
+            self.destination,
+            self.destination_port,
+        )
+    }
+
+    /// As a reply: the client's part of the key, and the peer's word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn reply_key(&self) -> (u64, u64) {
+        let client = word::end(self.destination, self.destination_port);
+        (client | self.protocol_code() << 48, word::end(self.source, self.source_port))
+    }
+
+    #[inline(always)]
+    const fn protocol_code(&self) -> u64 {
+        if self.is_tcp() { word::TCP } else { word::UDP }
+    }
+}

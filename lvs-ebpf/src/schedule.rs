@@ -1,0 +1,55 @@
+//! 4. Which real server does it go to? [`Service`] → [`Chosen`] (ip_vs_schedule).
+
+use lvs_common::{
+    map::{Method, Service},
+    net::{Be16, Be32},
+    sched::{Kind, rr, wrr},
+    verdict::{Reason, Verdict},
+};
+
+use crate::tables::Tables;
+
+/// The real server that a new connection goes to.
+#[derive(Clone, Copy)]
+pub(crate) struct Chosen {
+    /// Its slot.
+    pub(crate) dest: u32,
+    /// Its address.
+    pub(crate) address: Be32,
+    /// Its port; 0 takes the packet's.
+    pub(crate) port: Be16,
+    /// How packets reach it.
+    pub(crate) method: Method,
+    /// Slot of its next hop.
+    pub(crate) next_hop: u32,
+}
+
+#[inline(always)]
+pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chosen, Verdict> {
+    const NONE: Verdict = Verdict::Drop(Reason::NoDest);
+    const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
+
+    let position = choose(service, tables).ok_or(NONE)?;
+    let slot = tables.dest_at(service, position).ok_or(BROKEN)?;
+    let dest = tables.dest(slot).ok_or(BROKEN)?;
+    Ok(Chosen {
+        dest: slot,
+        address: dest.address.low(),
+        port: dest.port,
+        method: dest.method,
+        next_hop: dest.next_hop,
+    })
+}
+
+/// The position in the service's pool that its scheduler chooses.
+#[inline(always)]
+fn choose<T: Tables>(service: &Service, tables: &T) -> Option<u32> {
+    let pool = tables.pool(service);
+    const RR: u32 = Kind::Rr as u32;
+    const WRR: u32 = Kind::Wrr as u32;
+    match service.scheduler {
+        RR => rr::choose(&pool),
+        WRR => wrr::choose(wrr::Params { step: service.step, top: service.top }, &pool),
+        _ => None,
+    }
+}

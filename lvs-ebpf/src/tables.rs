@@ -1,0 +1,72 @@
+//! What the path asks of the maps.
+
+use lvs_common::{
+    conntable::Buckets,
+    map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
+    net::Be32,
+    sched::Pool,
+    verdict::Reason,
+};
+
+/// Where a packet to a client leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// By this hop.
+    Hop(NextHop),
+    /// There is a route, but the stack has to ask for the neighbour first.
+    NoNeighbour,
+    /// There is none.
+    None,
+}
+
+/// The maps, as the path sees them.
+///
+/// Times are ticks of the connection clock. Slots come from other maps; one that is out of range has
+/// no value.
+pub trait Tables {
+    /// The connection table.
+    type Conns: Buckets;
+    /// A service's real servers.
+    type Pool<'a>: Pool
+    where
+        Self: 'a;
+
+    /// The settings.
+    fn tunables(&self) -> &Tunables;
+    /// The clock.
+    fn now(&self) -> u32;
+    /// Whether the program runs in a generic hook, on packets that the stack has already seen.
+    fn is_generic(&self) -> bool;
+
+    /// Whether some service may have this address.
+    fn is_vip(&self, address: Be32) -> bool;
+    /// Whether some masqueraded real server may have this address.
+    fn is_masqueraded(&self, address: Be32) -> bool;
+
+    /// The connection table.
+    fn conns(&self) -> Self::Conns;
+    /// A client's two places in it.
+    fn hashes(&self, client: u64) -> (u32, u32);
+
+    /// The service of a key.
+    fn service(&self, key: &ServiceKey) -> Option<Service>;
+    /// A service's real servers.
+    fn pool<'a>(&'a self, service: &'a Service) -> Self::Pool<'a>;
+    /// The dest slot at a position of a service's pool.
+    fn dest_at(&self, service: &Service, position: u32) -> Option<u32>;
+    /// The real server of a slot.
+    fn dest(&self, slot: u32) -> Option<&Dest>;
+    /// The next hop of a slot.
+    fn next_hop(&self, slot: u32) -> Option<&NextHop>;
+    /// The way to a client, for a packet from `source` that came in where this one did.
+    fn route(&mut self, source: Be32, client: Be32) -> Route;
+
+    /// Adds to a word of a real server's load (see [`Load`](lvs_common::map::Load)); what it was.
+    fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64;
+    /// Whether the real server's upper threshold has been reached.
+    fn set_overloaded(&mut self, dest: u32, overloaded: bool);
+    /// This CPU's counters of a real server.
+    fn counters(&mut self, dest: u32) -> Option<&mut Counters>;
+    /// One more frame that was not forwarded.
+    fn count_reason(&mut self, reason: Reason);
+}
