@@ -16,6 +16,7 @@
 pub mod conntable;
 pub mod map;
 pub mod net;
+pub mod sched;
 pub mod tcp_state;
 pub mod verdict;
 pub mod wire;
