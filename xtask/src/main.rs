@@ -1,2 +1,41 @@
-//! Builds, checks, shows and measures the project.
-fn main() {}
+//! Builds, checks, loads and tests the project: `cargo xtask --help`.
+//!
+//! A verb is a file: a type with its arguments that implements [`verb::Verb`], named in the table
+//! below. Every verb first has [`setup`] see to what it needs.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a task runner speaks to the developer")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod bpf_cargo;
+mod privilege;
+mod verb;
+mod workspace;
+
+verb::verbs! {
+    setup::Setup,
+    build::Build,
+    check_object::CheckObject,
+    load::Load,
+    build_and_load::BuildAndLoad,
+}
+
+/// The project's task runner.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Xtask {
+    #[command(subcommand)]
+    verb: Verbs,
+}
+
+fn main() -> ExitCode {
+    match Xtask::parse().verb.perform() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask check-object`: what a kernel would find wrong with the packet program, found here.
+//!
+//! [`panics`] reads the object, [`verify`] has the kernel verify it, [`budget`] keeps the verified
+//! instructions from creeping up.
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
+
+mod budget;
+mod panics;
+mod verify;
+
+use budget::Budget;
+use verify::Accepted;
+
+/// Have the kernel verify the packet program, and hold it to its budget
+///
+/// Builds the object, refuses one that can panic, loads every program of it into the running
+/// kernel (neither attached nor pinned), prints how many instructions the verifier went through,
+/// and fails when they are more than xtask/verified-budget.toml records. Loading needs root: for
+/// an ordinary user this step goes through sudo.
+#[derive(clap::Args)]
+pub(crate) struct CheckObject {
+    /// Record what the verifier needs now, with a quarter to spare, as the new budget
+    #[arg(long)]
+    bless: bool,
+    /// Check this object instead of building one
+    #[arg(long, value_name = "FILE")]
+    object: Option<PathBuf>,
+}
+
+impl Verb for CheckObject {
+    const NEEDS: Needs = Needs::Load;
+
+    fn run(self) -> Result<()> {
+        let object = match self.object {
+            Some(object) => object,
+            None => workspace::build_object()?,
+        };
+        let bytes = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
+        panics::refuse(&bytes)?;
+        if Root::find() == Root::Own { verify(&bytes, self.bless) } else { as_root(&object, self.bless) }
+    }
+}
+
+/// Fails when the object could panic: a step of `build`.
+pub(crate) fn refuse_panics() -> Result<()> {
+    panics::refuse(&fs::read(workspace::build_object()?)?)
+}
+
+fn as_root(object: &PathBuf, bless: bool) -> Result<()> {
+    println!("check-object: loading the object needs root, and asks sudo:");
+    let mut command = Root::find().command(env::current_exe()?)?;
+    command.args(["check-object", "--object"]).arg(object);
+    if bless {
+        command.arg("--bless");
+    }
+    workspace::run(&mut command)
+}
+
+fn verify(bytes: &[u8], bless: bool) -> Result<()> {
+    let programs = verify::load(bytes)?;
+    let file = workspace::root().join("xtask/verified-budget.toml");
+    if bless {
+        let budget = Budget::bless(&programs);
+        fs::write(&file, budget.to_string())?;
+        println!("check-object: recorded in {}", file.display());
+    }
+    let budget: Budget = fs::read_to_string(&file)?.parse()?;
+    print!("{}", table(&programs, &budget));
+    let complaints: Vec<_> = programs.iter().filter_map(|program| budget.complaint(program)).collect();
+    if complaints.is_empty() { Ok(()) } else { bail!("{}", complaints.join("\n")) }
+}
+
+fn table(programs: &[Accepted], budget: &Budget) -> String {
+    let head = ["program", "verified", "budget", "instructions", "JITed bytes"].map(String::from);
+    let row = |program: &Accepted| {
+        let numbers = [program.verified, program.instructions, program.jited_bytes];
+        let [verified, instructions, jited_bytes] = numbers.map(|number| number.to_string());
+        let budget = budget.of(&program.name).map_or("none".into(), |limit| limit.to_string());
+        [program.name.clone(), verified, budget, instructions, jited_bytes]
+    };
+    let line = |[name, numbers @ ..]: [String; 5]| {
+        let numbers = numbers.map(|number| format!("{number:>14}"));
+        format!("{name:<16}{}\n", numbers.concat())
+    };
+    [head].into_iter().chain(programs.iter().map(row)).map(line).collect::<Vec<_>>().concat()
+}

@@ -1,0 +1,79 @@
+//! Where the workspace and its build products lie, and how its commands are run.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::bpf_cargo;
+
+/// The directory of the workspace's `Cargo.toml`.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// The directory that cargo builds into: the one this program was built into.
+pub(crate) fn target() -> Result<PathBuf> {
+    let program = env::current_exe().context("where is this program?")?;
+    // <target>/<profile>/xtask
+    Ok(program.ancestors().nth(2).context("this program lies outside a target directory")?.into())
+}
+
+/// The cargo that started this program, in the workspace.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(cargo_path());
+    command.current_dir(root());
+    command
+}
+
+/// `cargo verb` for the packet program, built as `lvs-ctl/build.rs` builds it.
+pub(crate) fn bpf_cargo(verb: &str) -> Result<Command> {
+    let target = target()?.join("bpf");
+    Ok(bpf_cargo::command(&cargo_path(), verb, root(), &target, env::consts::ARCH))
+}
+
+/// Builds the packet program and says where its object lies.
+pub(crate) fn build_object() -> Result<PathBuf> {
+    run(&mut bpf_cargo("build")?)?;
+    Ok(bpf_cargo::object(&target()?.join("bpf")))
+}
+
+/// Shows the command, runs it, and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    println!("$ {}", show(command));
+    let status = command.status().with_context(|| format!("cannot run {}", show(command)))?;
+    ensure!(status.success(), "`{}` failed ({status})", show(command));
+    Ok(())
+}
+
+/// The command line as one would type it: the program by its name, quotes where a shell needs them.
+pub(crate) fn show(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words = [program].into_iter().chain(command.get_args()).map(|word| {
+        let word = word.to_string_lossy();
+        let plain = !word.is_empty() && !word.contains([' ', '"', '\'', '$', '*', ';', '&', '|']);
+        if plain { word.into_owned() } else { format!("'{word}'") }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn cargo_path() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_is_typed() {
+        let mut command = Command::new("/usr/bin/cargo");
+        command.args(["build", "a b", ""]);
+        assert_eq!(show(&command), "cargo build 'a b' ''");
+    }
+}
