@@ -18,7 +18,7 @@ pub mod packet;
 mod parse;
 mod connection;
 mod classify;
-mod schedule;
+pub mod schedule;
 mod account;
 mod forward;
 pub mod tables;

@@ -3,7 +3,7 @@
 use lvs_common::{
     map::{Method, Service},
     net::{Be16, Be32},
-    sched::{Kind, rr, wrr},
+    sched::{Kind, Pool, rr, wrr},
     verdict::{Reason, Verdict},
 };
 
@@ -25,11 +25,11 @@ pub(crate) struct Chosen {
 }
 
 #[inline(always)]
-pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chosen, Verdict> {
+pub(crate) fn schedule<T: Tables>(service: &Service, tables: &mut T) -> Result<Chosen, Verdict> {
     const NONE: Verdict = Verdict::Drop(Reason::NoDest);
     const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
-    let position = choose(service, tables).ok_or(NONE)?;
+    let position = tables.choose(service).ok_or(NONE)?;
     let slot = tables.dest_at(service, position).ok_or(BROKEN)?;
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     Ok(Chosen {
@@ -41,15 +41,14 @@ pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chose
     })
 }
 
-/// The position in the service's pool that its scheduler chooses.
+/// The position in a service's pool that its scheduler chooses.
 #[inline(always)]
-fn choose<T: Tables>(service: &Service, tables: &T) -> Option<u32> {
-    let pool = tables.pool(service);
+pub fn choose<P: Pool>(service: &Service, pool: &P) -> Option<u32> {
     const RR: u32 = Kind::Rr as u32;
     const WRR: u32 = Kind::Wrr as u32;
     match service.scheduler {
-        RR => rr::choose(&pool),
-        WRR => wrr::choose(wrr::Params { step: service.step, top: service.top }, &pool),
+        RR => rr::choose(pool),
+        WRR => wrr::choose(wrr::Params { step: service.step, top: service.top }, pool),
         _ => None,
     }
 }

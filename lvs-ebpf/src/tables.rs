@@ -4,7 +4,6 @@ use lvs_common::{
     conntable::Buckets,
     map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
     net::Be32,
-    sched::Pool,
     verdict::Reason,
 };
 
@@ -26,10 +25,6 @@ pub enum Route {
 pub trait Tables {
     /// The connection table.
     type Conns: Buckets;
-    /// A service's real servers.
-    type Pool<'a>: Pool
-    where
-        Self: 'a;
 
     /// The settings.
     fn tunables(&self) -> &Tunables;
@@ -50,8 +45,8 @@ pub trait Tables {
 
     /// The service of a key.
     fn service(&self, key: &ServiceKey) -> Option<Service>;
-    /// A service's real servers.
-    fn pool<'a>(&'a self, service: &'a Service) -> Self::Pool<'a>;
+    /// The position that [`choose`](crate::schedule::choose) says over the service's pool.
+    fn choose(&mut self, service: &Service) -> Option<u32>;
     /// The dest slot at a position of a service's pool.
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32>;
     /// The real server of a slot.

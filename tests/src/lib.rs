@@ -1,1 +1,51 @@
-//! What the tests of the whole share.
+//! The lab: whole clusters (client, director, real servers) in network namespaces of one machine.
+//!
+//! The end-to-end tests and `cargo xtask demo` stand on it. It knows nothing of the product but the
+//! command line of `lvs-ctl` ([`director`]). Everything in it needs root, on Linux, with `ip` (iproute2).
+//!
+//! From the ground up:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`lab`] | one lab: its number, its directory, its command log; what a killed run left is removed |
+//! | [`netns`] | a network namespace: closures and commands inside it |
+//! | [`process`] | children that never outlive us |
+//! | [`offload`] | checksum offload and GRO of an interface |
+//! | [`topology`], [`layout`] | hosts, switches, links; the clusters of the operator's manual |
+//! | [`serve`], [`web`] | the real servers' services, and starting them |
+//! | [`client`] | real TCP, HTTP, UDP and ICMP clients |
+//! | [`split`] | who answered how often |
+//! | [`director`] | `lvs-ctl run` in the director's namespace |
+//! | [`capture`] | frames seen at an interface |
+//! | [`assert`] | waiting with a deadline |
+//!
+//! A topology is torn down when it is dropped, on SIGINT, SIGTERM and SIGHUP, and, after SIGKILL, by
+//! the next process that makes one.
+
+pub mod assert;
+pub mod client;
+pub mod content;
+pub mod lab;
+pub mod layout;
+pub mod netns;
+pub mod offload;
+pub mod process;
+mod report;
+mod residue;
+pub mod serve;
+pub mod split;
+pub mod topology;
+pub mod web;
+
+/// The parts that nearly every user of the lab names.
+pub mod prelude {
+    pub use crate::{
+        assert::eventually,
+        client::Client,
+        layout,
+        offload::Offload,
+        split::Split,
+        topology::{Host, HostPlan, LinkPlan, Plan, Topology},
+        web::{Services, Web},
+    };
+}

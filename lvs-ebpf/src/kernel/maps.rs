@@ -59,6 +59,10 @@ pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
 #[btf_map]
 pub static ROUTES: PerCpuArray<CachedRoute, { CachedRoute::PLACES }> = PerCpuArray::new();
 
+/// What a packet's main function leaves for `choose`.
+#[btf_map]
+pub static QUESTIONS: PerCpuArray<Service, 1> = PerCpuArray::new();
+
 /// Buckets of [`CONNS`], and the secret of their hash.
 #[unsafe(no_mangle)]
 pub static BUCKETS: Global<u32> = Global::new(1024);

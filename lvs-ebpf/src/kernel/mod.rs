@@ -1,6 +1,7 @@
 //! The kernel's side of the path: the packet's memory and the maps.
 
 mod atomic;
+mod choose;
 pub mod clock;
 mod conns;
 mod frame;

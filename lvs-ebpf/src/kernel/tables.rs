@@ -13,7 +13,7 @@ use lvs_common::{
 use lvs_ebpf::tables::{Route, Tables};
 
 use super::{
-    atomic, clock,
+    atomic, choose, clock,
     conns::Conns,
     maps::{
         ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, REASONS, SEED_A, SEED_B, SERVICES,
@@ -44,10 +44,6 @@ impl<'a> KernelTables<'a> {
 
 impl Tables for KernelTables<'_> {
     type Conns = Conns;
-    type Pool<'b>
-        = KernelPool
-    where
-        Self: 'b;
 
     #[inline(always)]
     fn tunables(&self) -> &Tunables {
@@ -93,8 +89,8 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn pool<'b>(&'b self, service: &'b Service) -> KernelPool {
-        KernelPool::new(service)
+    fn choose(&mut self, service: &Service) -> Option<u32> {
+        choose::choose(service)
     }
 
     #[inline(always)]

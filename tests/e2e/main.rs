@@ -1,0 +1,3 @@
+//! The whole in network namespaces: real clients, real servers, real sockets. Needs root.
+
+mod lab;
