@@ -7,11 +7,6 @@ use crate::{map::TIMEOUTS, wire::Tcp};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State(u8);
 
-/// What a segment tells: the first of RST, SYN, FIN, ACK that is set.
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event(u8);
-
 /// Where a segment was seen.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,37 +78,32 @@ impl State {
     pub const fn name(self) -> &'static str {
         FACTS[(self.0 & 15) as usize].name
     }
-
-    /// The state after an event.
-    #[inline(always)]
-    #[must_use]
-    pub const fn next(self, direction: Direction, event: Event) -> Self {
-        let row = ROWS[((direction.0 << 2 | event.0) & 15) as usize];
-        Self((row >> (self.0 << 2) & 15) as u8)
-    }
 }
 
-impl Event {
-    const SYN: Self = Self(0);
-    const FIN: Self = Self(1);
-    const ACK: Self = Self(2);
-    const RST: Self = Self(3);
+/// What a segment does to a connection: the state after it, for every state before; four bits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transitions(u64);
 
-    /// What a segment's control bits tell; `None` closes the connection, as in IPVS.
+impl Transitions {
+    /// A UDP datagram's: there is one state only.
+    pub const UDP: Self = Self(0x1111_1111_1111_1111 * State::UDP.0 as u64);
+
+    /// A TCP segment's: the first of RST, SYN, FIN, ACK that is set tells; one with none of them
+    /// closes the connection, as in IPVS.
+    // verifier: a table look-up, since a branch for each bit is walked for each that follows.
     #[inline(always)]
     #[must_use]
-    pub const fn of(flags: u8) -> Option<Self> {
-        if flags & Tcp::RST != 0 {
-            Some(Self::RST)
-        } else if flags & Tcp::SYN != 0 {
-            Some(Self::SYN)
-        } else if flags & Tcp::FIN != 0 {
-            Some(Self::FIN)
-        } else if flags & Tcp::ACK != 0 {
-            Some(Self::ACK)
-        } else {
-            None
-        }
+    pub const fn of(direction: Direction, flags: u8) -> Self {
+        let bits = flags & (Tcp::FIN | Tcp::SYN | Tcp::RST) | (flags & Tcp::ACK) >> 1;
+        let event = (EVENTS >> (bits << 2) & 7) as usize;
+        Self(ROWS[((direction.0 as usize) << 3 | event) & 31])
+    }
+
+    /// The state after the segment.
+    #[inline(always)]
+    #[must_use]
+    pub const fn after(self, state: State) -> State {
+        State((self.0 >> (state.0 << 2) & 15) as u8)
     }
 }
 
@@ -199,26 +189,59 @@ const fn row(codes: &str) -> u64 {
     packed
 }
 
-/// tcp_states of the kernel: by direction and event.
-static ROWS: [u64; 16] = [
-    //   NO ES SS SR FW TW CL CW LA LI SA
-    row("SR ES ES SR SR SR SR SR SR SR SR "), // INPUT SYN
-    row("CL CW SS TW TW TW CL CW LA LI TW "), // INPUT FIN
-    row("ES ES SS ES FW TW CL CW CL LI ES "), // INPUT ACK
-    row("CL CL CL SR CL CL CL CL LA LI SR "), // INPUT RST
-    row("SS ES SS SR SS SS SS SS SS LI SR "), // OUTPUT SYN
-    row("TW FW SS TW FW TW CL TW LA LI TW "), // OUTPUT FIN
-    row("ES ES SS ES FW TW CL CW LA ES ES "), // OUTPUT ACK
-    row("CL CL SS CL CL TW CL CL CL CL CL "), // OUTPUT RST
-    row("SR ES ES SR SR SR SR SR SR SR SR "), // INPUT_ONLY SYN
-    row("CL FW SS TW FW TW CL CW LA LI TW "), // INPUT_ONLY FIN
-    row("ES ES SS ES FW TW CL CW CL LI ES "), // INPUT_ONLY ACK
-    row("CL CL CL SR CL CL CL CL LA LI CL "), // INPUT_ONLY RST
-    0,
-    0,
-    0,
-    0,
-];
+/// Rows of a direction in [`ROWS`].
+const SYN: u64 = 0;
+const FIN: u64 = 1;
+const ACK: u64 = 2;
+const RST: u64 = 3;
+const NOTHING: u64 = 4;
+
+/// The row for every set of bits ACK, RST, SYN, FIN; four bits each.
+const EVENTS: u64 = {
+    let (mut events, mut bits) = (0, 0);
+    while bits < 16 {
+        let event = if bits & 4 != 0 {
+            RST
+        } else if bits & 2 != 0 {
+            SYN
+        } else if bits & 1 != 0 {
+            FIN
+        } else if bits & 8 != 0 {
+            ACK
+        } else {
+            NOTHING
+        };
+        events |= event << (bits * 4);
+        bits += 1;
+    }
+    events
+};
+
+/// tcp_states of the kernel: by direction, eight rows each, and event.
+static ROWS: [u64; 32] = {
+    let rows = [
+        //   NO ES SS SR FW TW CL CW LA LI SA
+        row("SR ES ES SR SR SR SR SR SR SR SR "), // INPUT SYN
+        row("CL CW SS TW TW TW CL CW LA LI TW "), // INPUT FIN
+        row("ES ES SS ES FW TW CL CW CL LI ES "), // INPUT ACK
+        row("CL CL CL SR CL CL CL CL LA LI SR "), // INPUT RST
+        row("SS ES SS SR SS SS SS SS SS LI SR "), // OUTPUT SYN
+        row("TW FW SS TW FW TW CL TW LA LI TW "), // OUTPUT FIN
+        row("ES ES SS ES FW TW CL CW LA ES ES "), // OUTPUT ACK
+        row("CL CL SS CL CL TW CL CL CL CL CL "), // OUTPUT RST
+        row("SR ES ES SR SR SR SR SR SR SR SR "), // INPUT_ONLY SYN
+        row("CL FW SS TW FW TW CL CW LA LI TW "), // INPUT_ONLY FIN
+        row("ES ES SS ES FW TW CL CW CL LI ES "), // INPUT_ONLY ACK
+        row("CL CL CL SR CL CL CL CL LA LI CL "), // INPUT_ONLY RST
+    ];
+    let close = row("CL CL CL CL CL CL CL CL CL CL CL ");
+    let (mut all, mut i) = ([close; 32], 0);
+    while i < 12 {
+        all[i / 4 * 8 + i % 4] = rows[i];
+        i += 1;
+    }
+    all
+};
 
 #[cfg(test)]
 mod tests {
@@ -227,7 +250,7 @@ mod tests {
     /// Walks a connection through segments of (direction, flags).
     fn walk(steps: &[(Direction, u8)]) -> &'static str {
         let after = steps.iter().fold(State::NONE, |state, (direction, flags)| {
-            Event::of(*flags).map_or(State::CLOSE, |event| state.next(*direction, event))
+            Transitions::of(*direction, *flags).after(state)
         });
         after.name()
     }

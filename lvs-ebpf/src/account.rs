@@ -3,18 +3,9 @@
 //! As in IPVS, a packet is counted and moves the state machine before it is sent, so one that then
 //! dies of its TTL counts.
 
-use lvs_common::{
-    conntable::Entry,
-    map::Load,
-    tcp_state::State,
-    verdict::Verdict,
-};
+use lvs_common::{conntable::Entry, map::Load, tcp_state::State, verdict::Verdict};
 
-use crate::{
-    connection::Connection,
-    packet::Packet,
-    tables::Tables,
-};
+use crate::{connection::Connection, packet::Packet, tables::Tables};
 
 /// One added to a count, and one taken off.
 const UP: u64 = 1;

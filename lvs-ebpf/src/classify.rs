@@ -13,7 +13,10 @@ use crate::{packet::Packet, tables::Tables};
 const FTP_DATA: Be16 = Be16::new(20);
 
 #[inline(always)]
-pub(crate) fn classify<T: Tables>(packet: &Packet, tables: &T) -> Result<Service, Verdict> {
+pub(crate) fn classify<'t, T: Tables>(
+    packet: &Packet,
+    tables: &'t T,
+) -> Result<&'t Service, Verdict> {
     let key = ServiceKey {
         address: Addr::v4(packet.destination),
         port: packet.destination_port,

@@ -4,7 +4,7 @@ use lvs_common::{
     conntable::{self, Bucket, Buckets, Entry, Hit, Insert, New, word},
     map::{Dest, Method, Tunables},
     net::Be16,
-    tcp_state::{Direction, Event, State},
+    tcp_state::{Direction, State, Transitions},
     verdict::{Reason, Verdict},
     wire::Tcp,
 };
@@ -43,11 +43,8 @@ pub(crate) fn find<T: Tables>(
     if !available {
         return Err(Verdict::Drop(Reason::DestRemoved));
     }
-    let direction = if hit.entry.method() == Method::MASQ {
-        Direction::INPUT
-    } else {
-        Direction::INPUT_ONLY
-    };
+    let direction =
+        if hit.entry.method() == Method::MASQ { Direction::INPUT } else { Direction::INPUT_ONLY };
     advance(packet, direction, &hit, tables);
     Ok(Some(Connection { hit, dest, next_hop }))
 }
@@ -76,24 +73,19 @@ pub(crate) fn open<T: Tables>(
     tables: &mut T,
 ) -> Result<Connection<Row<T>>, Verdict> {
     let (tunables, now) = (tables.tunables(), tables.now());
-    let key = packet.key();
-    let direction =
-        if chosen.method == Method::MASQ { Direction::INPUT } else { Direction::INPUT_ONLY };
-    let state = step(packet, direction, State::NONE);
+    let direction = inward(chosen.method);
+    let state = transitions(packet, direction).after(State::NONE);
     let port = if chosen.port == Be16::new(0) { packet.destination_port } else { chosen.port };
-    let done = conntable::insert(
-        &tables.conns(),
-        tables.hashes(key.client),
-        New {
-            key,
-            dest: chosen.dest,
-            method: chosen.method,
-            state,
-            peer: word::end(chosen.address, port),
-            now,
-            expires: now.wrapping_add(timeout(tunables, state)),
-        },
-    );
+    let expires = now.wrapping_add(timeout(tunables, state));
+    let done = tables.insert(New {
+        key: packet.key(),
+        dest: chosen.dest,
+        method: chosen.method,
+        state,
+        peer: word::end(chosen.address, port),
+        now,
+        expires,
+    });
     if let Some(evicted) = done.evicted {
         account::ended(&evicted, tables);
     }
@@ -133,16 +125,12 @@ fn end<T: Tables>(hit: &Hit<Row<T>>, tables: &mut T) {
 
 /// Takes the state machine a step on and sets the connection's new end.
 #[inline(always)]
-fn advance<T: Tables>(
-    packet: &Packet,
-    direction: Direction,
-    hit: &Hit<Row<T>>,
-    tables: &mut T,
-) {
+fn advance<T: Tables>(packet: &Packet, direction: Direction, hit: &Hit<Row<T>>, tables: &mut T) {
     let mut state = hit.entry.state();
-    if packet.is_tcp() && step(packet, direction, state) != state {
+    let transitions = transitions(packet, direction);
+    if transitions.after(state) != state {
         // Rare: a handful of a connection's segments.
-        match conntable::set_state(hit, |state| step(packet, direction, state)) {
+        match conntable::set_state(hit, transitions) {
             Some((before, after)) => {
                 account::moved(hit.entry.dest(), before, after, tables);
                 state = after;
@@ -155,14 +143,14 @@ fn advance<T: Tables>(
 }
 
 #[inline(always)]
-fn step(packet: &Packet, direction: Direction, state: State) -> State {
-    if !packet.is_tcp() {
-        return State::UDP;
-    }
-    match Event::of(packet.flags) {
-        Some(event) => state.next(direction, event),
-        None => State::CLOSE,
-    }
+fn transitions(packet: &Packet, direction: Direction) -> Transitions {
+    if packet.is_tcp() { Transitions::of(direction, packet.flags) } else { Transitions::UDP }
+}
+
+/// The direction of a connection's requests, by its forwarding method.
+#[inline(always)]
+fn inward(method: Method) -> Direction {
+    if method == Method::MASQ { Direction::INPUT } else { Direction::INPUT_ONLY }
 }
 
 #[inline(always)]

@@ -14,13 +14,13 @@
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 #![forbid(unsafe_code)]
 
+mod account;
+mod classify;
+mod connection;
+mod forward;
 pub mod packet;
 mod parse;
-mod connection;
-mod classify;
 pub mod schedule;
-mod account;
-mod forward;
 pub mod tables;
 
 use lvs_common::{
@@ -61,7 +61,7 @@ fn request<F: Frame, T: Tables>(
         Some(connection) => connection,
         None => {
             let service = classify::classify(packet, tables)?;
-            let dest = schedule::schedule(&service, tables)?;
+            let dest = schedule::schedule(service, tables)?;
             connection::open(packet, dest, tables)?
         }
     };

@@ -6,9 +6,7 @@
 use lvs_common::{
     net::protocol,
     verdict::{Reason, Verdict},
-    wire::{
-        ETHERTYPE_IPV4, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Ipv4, Tcp, Udp,
-    },
+    wire::{ETHERTYPE_IPV4, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Ipv4, Tcp, Udp},
 };
 
 use crate::packet::Packet;

@@ -25,7 +25,7 @@ pub(crate) struct Chosen {
 }
 
 #[inline(always)]
-pub(crate) fn schedule<T: Tables>(service: &Service, tables: &mut T) -> Result<Chosen, Verdict> {
+pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chosen, Verdict> {
     const NONE: Verdict = Verdict::Drop(Reason::NoDest);
     const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 

@@ -1,7 +1,7 @@
 //! What the path asks of the maps.
 
 use lvs_common::{
-    conntable::Buckets,
+    conntable::{Buckets, Done, New},
     map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
     net::Be32,
     verdict::Reason,
@@ -43,10 +43,13 @@ pub trait Tables {
     /// A client's two places in it.
     fn hashes(&self, client: u64) -> (u32, u32);
 
+    /// [`conntable::insert`](lvs_common::conntable::insert) into it.
+    fn insert(&mut self, new: New) -> Done<<Self::Conns as Buckets>::Bucket>;
+
     /// The service of a key.
-    fn service(&self, key: &ServiceKey) -> Option<Service>;
+    fn service(&self, key: &ServiceKey) -> Option<&Service>;
     /// The position that [`choose`](crate::schedule::choose) says over the service's pool.
-    fn choose(&mut self, service: &Service) -> Option<u32>;
+    fn choose(&self, service: &Service) -> Option<u32>;
     /// The dest slot at a position of a service's pool.
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32>;
     /// The real server of a slot.

@@ -52,7 +52,7 @@ fn in_the_dr_cluster_everybody_is_a_neighbour() {
 
 #[test]
 fn with_default_sysctls_a_dr_real_server_would_answer_arp_for_the_vip_and_with_the_manuals_it_does_not()
-{
+ {
     let topology = Topology::dr(Offload::Untouched).unwrap();
     let mac = |host| topology.host(host).mac("eth0").unwrap();
     let director = BTreeSet::from([mac("director")]);
@@ -180,8 +180,7 @@ fn the_real_curl_understands_the_server() {
 
 #[test]
 fn topologies_with_the_same_addresses_do_not_meet() {
-    let topologies: Vec<_> =
-        (0..3).map(|_| Topology::dr(Offload::Untouched).unwrap()).collect();
+    let topologies: Vec<_> = (0..3).map(|_| Topology::dr(Offload::Untouched).unwrap()).collect();
     let (name, rip) = DR_SERVERS[0];
     // Only the second one serves.
     let _web = serve(&topologies[1], &DR_SERVERS[..1]);

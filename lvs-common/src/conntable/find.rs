@@ -9,10 +9,10 @@ use super::{
 #[inline(always)]
 pub fn find<T: Buckets>(table: &T, hashes: (u32, u32), key: Key) -> Option<Hit<T::Bucket>> {
     let count = table.count();
-    if let Some(hit) = request_in(table.at(index(hashes.0, count))?, key) {
+    if let Some(hit) = request_in::<T>(table.at(index(hashes.0, count))?, key) {
         return Some(hit);
     }
-    request_in(table.at(index(hashes.1, count))?, key)
+    request_in::<T>(table.at(index(hashes.1, count))?, key)
 }
 
 /// The NAT connection of a reply: the packet's destination is the client, its source the peer,
@@ -25,21 +25,21 @@ pub fn find_reply<T: Buckets>(
     peer: u64,
 ) -> Option<Hit<T::Bucket>> {
     let count = table.count();
-    if let Some(hit) = reply_in(table.at(index(hashes.0, count))?, client, peer) {
+    if let Some(hit) = reply_in::<T>(table.at(index(hashes.0, count))?, client, peer) {
         return Some(hit);
     }
-    reply_in(table.at(index(hashes.1, count))?, client, peer)
+    reply_in::<T>(table.at(index(hashes.1, count))?, client, peer)
 }
 
 #[inline(always)]
-fn request_in<B: Bucket>(bucket: B, key: Key) -> Option<Hit<B>> {
+fn request_in<T: Buckets>(bucket: T::Bucket, key: Key) -> Option<Hit<T::Bucket>> {
     let mut way = 0;
     while way < WAYS {
         let w0 = bucket.load(word::at(way, 0));
         if (w0 ^ (key.client | LIVE)) & (CLIENT | PHASE) == 0 {
             let w1 = bucket.load(word::at(way, 1));
             if (w1 ^ key.virtual_end) & ENDPOINT == 0 {
-                return seen(bucket, way, w0, w1);
+                return seen::<T>(bucket, way, w0, w1);
             }
         }
         way += 1;
@@ -48,14 +48,14 @@ fn request_in<B: Bucket>(bucket: B, key: Key) -> Option<Hit<B>> {
 }
 
 #[inline(always)]
-fn reply_in<B: Bucket>(bucket: B, client: u64, peer: u64) -> Option<Hit<B>> {
+fn reply_in<T: Buckets>(bucket: T::Bucket, client: u64, peer: u64) -> Option<Hit<T::Bucket>> {
     let mut way = 0;
     while way < WAYS {
         let w0 = bucket.load(word::at(way, 0));
         if (w0 ^ (client | LIVE)) & (CLIENT | PHASE) == 0
             && (bucket.load(word::at(way, 3)) ^ peer) & ENDPOINT == 0
         {
-            return seen(bucket, way, w0, bucket.load(word::at(way, 1)));
+            return seen::<T>(bucket, way, w0, bucket.load(word::at(way, 1)));
         }
         way += 1;
     }
@@ -64,7 +64,10 @@ fn reply_in<B: Bucket>(bucket: B, client: u64, peer: u64) -> Option<Hit<B>> {
 
 /// The hit, if the words read since w0 belong to it: only if the slot was not given away meanwhile.
 #[inline(always)]
-fn seen<B: Bucket>(bucket: B, way: usize, w0: u64, w1: u64) -> Option<Hit<B>> {
+#[expect(clippy::cast_possible_truncation, reason = "a way is below eight")]
+fn seen<T: Buckets>(bucket: T::Bucket, way: usize, w0: u64, w1: u64) -> Option<Hit<T::Bucket>> {
+    // verifier: one unknown way below eight, not sixteen known ones that it would follow to the end.
+    let way = T::veil(way as u64) as usize & (WAYS - 1);
     let w2 = bucket.load(word::at(way, 2));
     word::same_connection(bucket.load(word::at(way, 0)), w0).then_some(Hit {
         bucket,

@@ -4,22 +4,22 @@ use super::{
     Bucket, Hit,
     word::{self, GENERATION, STATE, STATE_AT},
 };
-use crate::tcp_state::State;
+use crate::tcp_state::{State, Transitions};
 
 /// Tries that a state change makes against other CPUs' changes.
-const TRIES: usize = 4;
+const TRIES: usize = 2;
 
-/// Moves a connection to the state that `next` says of its present one.
+/// Moves a connection to the state that a packet brings it to.
 ///
 /// Returns the states before and after, of exactly the change that was made; `None` when the slot
 /// has changed hands, or others kept changing it.
 #[inline(always)]
-pub fn set_state<B: Bucket>(hit: &Hit<B>, next: impl Fn(State) -> State) -> Option<(State, State)> {
+pub fn set_state<B: Bucket>(hit: &Hit<B>, transitions: Transitions) -> Option<(State, State)> {
     let place = word::at(hit.way, 0);
     let mut entry = hit.entry;
     let mut tries = 0;
     while tries < TRIES {
-        let (before, after) = (entry.state(), next(entry.state()));
+        let (before, after) = (entry.state(), transitions.after(entry.state()));
         if before == after {
             return Some((before, after));
         }

@@ -50,11 +50,7 @@ impl Mac {
     #[must_use]
     pub const fn new(bytes: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = bytes;
-        Self([
-            u16::from_ne_bytes([a, b]),
-            u16::from_ne_bytes([c, d]),
-            u16::from_ne_bytes([e, f]),
-        ])
+        Self([u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]), u16::from_ne_bytes([e, f])])
     }
 
     /// The bytes in the order of the wire.

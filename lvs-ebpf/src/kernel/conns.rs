@@ -13,7 +13,11 @@ pub struct Conns;
 
 /// One bucket: 32 words of a map value, which is never freed while the program is loaded.
 #[derive(Clone, Copy)]
-pub struct Row(*mut u64);
+pub struct Row {
+    words: *mut u64,
+    /// The bucket's number.
+    pub index: u32,
+}
 
 impl Buckets for Conns {
     type Bucket = Row;
@@ -25,7 +29,7 @@ impl Buckets for Conns {
 
     #[inline(always)]
     fn at(&self, index: u32) -> Option<Row> {
-        CONNS.get_ptr_mut(index).map(|bucket| Row(bucket.cast()))
+        CONNS.get_ptr_mut(index).map(|bucket| Row { words: bucket.cast(), index })
     }
 
     #[inline(always)]
@@ -38,7 +42,7 @@ impl Row {
     /// A word of the bucket; callers ask for words 0 to 31 only, which the verifier checks.
     #[inline(always)]
     fn word(self, word: usize) -> *mut u64 {
-        self.0.wrapping_add(word)
+        self.words.wrapping_add(word)
     }
 }
 

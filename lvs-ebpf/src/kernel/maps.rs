@@ -15,7 +15,7 @@ use lvs_common::{
     verdict::Reason,
 };
 
-use super::route::CachedRoute;
+use super::{function::Scratch, route::CachedRoute};
 
 const MAPPED: usize = BPF_F_MMAPABLE as usize;
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
@@ -59,9 +59,9 @@ pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
 #[btf_map]
 pub static ROUTES: PerCpuArray<CachedRoute, { CachedRoute::PLACES }> = PerCpuArray::new();
 
-/// What a packet's main function leaves for `choose`.
+/// What the packet's way and its functions leave for each other.
 #[btf_map]
-pub static QUESTIONS: PerCpuArray<Service, 1> = PerCpuArray::new();
+pub static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
 /// Buckets of [`CONNS`], and the secret of their hash.
 #[unsafe(no_mangle)]

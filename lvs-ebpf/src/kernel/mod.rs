@@ -1,10 +1,10 @@
 //! The kernel's side of the path: the packet's memory and the maps.
 
 mod atomic;
-mod choose;
 pub mod clock;
 mod conns;
 mod frame;
+mod function;
 mod maps;
 mod pool;
 mod route;

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Steps of a scan that are made in line, before `bpf_loop` takes over: most choices end here.
-const IN_LINE: u32 = 4;
+const IN_LINE: u32 = 1;
 
 /// The pool of a service.
 #[derive(Clone, Copy)]

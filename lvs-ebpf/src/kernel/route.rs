@@ -38,15 +38,10 @@ impl CachedRoute {
 
 /// The way to a client, remembered or asked for. `lifetime` is in ticks.
 #[inline(always)]
-pub fn find(
-    context: &XdpContext,
-    source: Be32,
-    client: Be32,
-    now: u32,
-    lifetime: u32,
-) -> Route {
+pub fn find(context: &XdpContext, source: Be32, client: Be32, now: u32, lifetime: u32) -> Route {
     // SAFETY: the context is valid while the program runs.
-    let ingress = unsafe { (*context.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex };
+    let ingress =
+        unsafe { (*context.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex };
     let place = client.raw().wrapping_mul(0x9e37_79b1) >> 20;
     let Some(cached) = ROUTES.get_ptr_mut(place) else { return Route::None };
     // SAFETY: this CPU's own value; XDP programs of one CPU do not interrupt each other.
@@ -86,8 +81,9 @@ fn ask(
     source: Be32,
     client: Be32,
 ) -> Result<CachedRoute, Route> {
-    // SAFETY: all zeros is a valid request.
-    let mut request: bpf_fib_lookup = unsafe { core::mem::zeroed() };
+    const WORDS: usize = size_of::<bpf_fib_lookup>() / size_of::<u64>();
+    // SAFETY: all zeros is a valid request. Written as words: of bytes it would be a loop.
+    let mut request: bpf_fib_lookup = unsafe { core::mem::transmute([0u64; WORDS]) };
     request.family = INET;
     request.ifindex = ingress;
     request.__bindgen_anon_3.ipv4_src = source.raw();

@@ -2,7 +2,7 @@
 
 use aya_ebpf::programs::XdpContext;
 use lvs_common::{
-    conntable,
+    conntable::{self, Done, New},
     map::{
         Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, NextHop, Service, ServiceKey,
         Tunables,
@@ -13,8 +13,9 @@ use lvs_common::{
 use lvs_ebpf::tables::{Route, Tables};
 
 use super::{
-    atomic, choose, clock,
-    conns::Conns,
+    atomic, clock,
+    conns::{Conns, Row},
+    function,
     maps::{
         ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, REASONS, SEED_A, SEED_B, SERVICES,
         TUNABLES,
@@ -83,14 +84,19 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn service(&self, key: &ServiceKey) -> Option<Service> {
-        // SAFETY: copied out at once; the element is not reused before this packet is done.
-        unsafe { SERVICES.get(key) }.copied()
+    fn insert(&mut self, new: New) -> Done<Row> {
+        function::insert(self.hashes(new.key.client), new)
     }
 
     #[inline(always)]
-    fn choose(&mut self, service: &Service) -> Option<u32> {
-        choose::choose(service)
+    fn service(&self, key: &ServiceKey) -> Option<&Service> {
+        // SAFETY: elements are replaced, not changed, and one is not reused before this packet is done.
+        unsafe { SERVICES.get(key) }
+    }
+
+    #[inline(always)]
+    fn choose(&self, service: &Service) -> Option<u32> {
+        function::choose(service)
     }
 
     #[inline(always)]
