@@ -29,4 +29,4 @@ pub use self::{
 
 /// How often a choice is made anew because another CPU moved the cursor meanwhile; then it stands, and
 /// two connections have taken the same step.
-const TRIES: u32 = 4;
+const TRIES: u32 = 2;
