@@ -2,6 +2,7 @@
 //!
 //! | module | what | used by |
 //! | --- | --- | --- |
+//! | [`hash`] | the hashes of schedulers | schedulers |
 //! | [`net`] | byte order, addresses, checksums | everyone |
 //! | [`wire`] | headers as they lie in a frame | the packet's way |
 //! | [`map`] | map values and keys: the ABI between program and controller | both |
@@ -14,6 +15,7 @@
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
 pub mod conntable;
+pub mod hash;
 pub mod map;
 pub mod net;
 pub mod sched;

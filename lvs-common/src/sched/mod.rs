@@ -1,32 +1,103 @@
 //! The schedulers of IPVS: which real server a new connection goes to.
 //!
 //! Pure: no maps, no packets, no allocation, no branches that a verifier would trip over. The same code runs in
-//! the program for every new connection, in the controller where tables can be built beforehand,
+//! the program for every new connection, in the controller, which builds the tables beforehand,
 //! and in tests against recordings of the kernel's own choices.
 //!
-//! Every scheduler is a file that begins with its formula. They stand on two folds over the real servers
-//! ([`heaviest`]: rr, wrr, fo, ovf; least loaded: lc, wlc, sed, nq) or on a table of buckets (sh, dh, mh).
-//! The order of real servers is the kernel's: **the newest first**, and the first wins ties.
+//! Every scheduler is a file that begins with its formula. They stand on two folds over the real servers or on
+//! a table of buckets:
+//!
+//! | | |
+//! | --- | --- |
+//! | [`heaviest`] | [`rr`] [`wrr`] [`fo`] [`ovf`] |
+//! | [`least`] | [`lc`] [`wlc`] [`sed`] [`nq`], and with a memory of addresses [`lblc`] [`lblcr`] |
+//! | [`table`] | [`sh`] [`dh`] [`mh`] |
+//! | random | [`twos`] |
+//!
+//! The order of real servers is the kernel's: **the newest first**; editing one does not move it, one that was
+//! deleted and comes back is new. The first in that order wins ties. Weight 0 (quiesced) and overloaded
+//! real servers are not chosen.
+//!
+//! # What the controller does at an edit
+//!
+//! | | add, delete | edit (`-e`) | another scheduler (`-E -s`) |
+//! | --- | --- | --- | --- |
+//! | rr | [`rr::reseat`] | – | [`rr::START`] |
+//! | wrr | [`wrr::reseat`] | [`wrr::reseat`] | [`wrr::start`] |
+//! | sh, mh | build | build | build |
+//! | dh | build | – | build |
+//! | lblc, lblcr | – | – | forget all addresses |
+//!
+//! One edit at a time: a service that is built one real server after the other has another wrr cursor than one
+//! that is taken over whole. `-E` with the same scheduler changes nothing here.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::inline_always, reason = "the program has no calls on the choosing path")]
 
+mod hint;
 mod kind;
 mod pool;
 mod select;
+mod threshold;
 
+pub mod dh;
+pub mod fo;
 pub mod heaviest;
+pub mod lblc;
+pub mod lblcr;
+pub mod lc;
+pub mod least;
+pub mod locality;
+pub mod mh;
+pub mod nq;
+pub mod ovf;
 pub mod rr;
+pub mod sed;
+pub mod sh;
+pub mod table;
+pub mod twos;
+pub mod wlc;
 pub mod wrr;
 
 #[cfg(test)]
 mod testing;
 
 pub use self::{
+    hint::Hint,
     kind::{Flags, Kind, UnknownScheduler},
+    locality::{Locality, Remembered},
     pool::{Candidate, Pool, Probe, Scan},
+    threshold::Thresholds,
 };
 
 /// How often a choice is made anew because another CPU moved the cursor meanwhile; then it stands, and
 /// two connections have taken the same step.
 const TRIES: u32 = 2;
+
+/// Chooses a real server for a new connection: its position. `None`: none is available.
+///
+/// `rounds` are wrr's, from [`wrr::params`]; others do not look at them.
+#[inline(always)]
+pub fn choose<P: Locality>(
+    kind: Kind,
+    flags: Flags,
+    hint: Hint,
+    rounds: wrr::Params,
+    pool: &P,
+) -> Option<u32> {
+    match kind {
+        Kind::Rr => rr::choose(pool),
+        Kind::Wrr => wrr::choose(rounds, pool),
+        Kind::Lc => lc::choose(pool),
+        Kind::Wlc => wlc::choose(pool),
+        Kind::Lblc => lblc::choose(pool),
+        Kind::Lblcr => lblcr::choose(pool),
+        Kind::Dh => dh::choose(hint, pool),
+        Kind::Sh => sh::choose(flags, hint, pool),
+        Kind::Sed => sed::choose(pool),
+        Kind::Nq => nq::choose(pool),
+        Kind::Fo => fo::choose(pool),
+        Kind::Ovf => ovf::choose(pool),
+        Kind::Mh => mh::choose(flags, hint, pool),
+        Kind::Twos => twos::choose(pool),
+    }
+}

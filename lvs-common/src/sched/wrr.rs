@@ -126,7 +126,7 @@ const fn round(cursor: u64) -> u32 {
     (cursor >> 32) as u32
 }
 
-const fn gcd(mut a: u32, mut b: u32) -> u32 {
+pub(super) const fn gcd(mut a: u32, mut b: u32) -> u32 {
     while b != 0 {
         (a, b) = (b, a % b);
     }

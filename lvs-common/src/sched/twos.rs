@@ -1,0 +1,153 @@
+//! Power of two choices.
+//!
+//! ```text
+//! of two real servers drawn at random, each as likely as its weight, the one with the
+//! lesser (active * 257 + inactive) / weight, among those with weight > 0 and not overloaded
+//! ```
+//!
+//! Both draws may fall on the same. A draw is a random number from 0 to the sum of the weights, both
+//! included, that the weights are taken off from, in the order of the list, until it is 0 or less: the first
+//! real server is drawn a little more often than its weight says. The first draw wins ties.
+//!
+//! `ip_vs_twos.c`: `ip_vs_twos_schedule`.
+
+use core::ops::ControlFlow;
+
+use super::{
+    heaviest::{Available, Weigh},
+    least::overhead,
+    pool::{Candidate, Pool, Scan},
+    select::{all_ones_if_negative, pick},
+};
+
+/// Chooses.
+#[inline(always)]
+pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
+    let sum = pool.scan(0, pool.len(), Sum::default()).0;
+    if sum == 0 {
+        return None;
+    }
+    let draw = || Drawn { left: below(sum.wrapping_add(1), pool.random()), ..Drawn::default() };
+    pool.scan(0, pool.len(), Two(draw(), draw())).chosen()
+}
+
+/// A number below `bound` (at most 2^48) from a random word, as `reciprocal_scale` does.
+#[inline(always)]
+const fn below(bound: u64, random: u32) -> u64 {
+    let random = random as u64;
+    // (bound * random) >> 32, in halves that cannot overflow.
+    (bound >> 32).wrapping_mul(random).wrapping_add(((bound & 0xffff_ffff) * random) >> 32)
+}
+
+/// The sum of the weights that may be chosen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum(u64);
+
+impl Scan for Sum {
+    #[inline(always)]
+    fn visit(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
+        self.0 = self.0.wrapping_add(u64::from(Available::weight(of)));
+        ControlFlow::Continue(())
+    }
+
+    #[inline(always)]
+    fn chosen(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// One draw; weight 0: not yet decided.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drawn {
+    left: u64,
+    position: u64,
+    weight: u64,
+    load: u64,
+}
+
+impl Drawn {
+    #[inline(always)]
+    fn visit(&mut self, position: u32, of: Candidate) {
+        let weight = u64::from(Available::weight(of));
+        self.left = self.left.wrapping_sub(weight);
+        let take = all_ones_if_negative(self.left.wrapping_sub(1))
+            & all_ones_if_negative(self.weight.wrapping_sub(weight))
+            & all_ones_if_negative(self.weight.wrapping_sub(1));
+        self.position = pick(take, u64::from(position), self.position);
+        self.weight = pick(take, weight, self.weight);
+        self.load = pick(take, overhead(of), self.load);
+    }
+}
+
+/// Two draws.
+#[derive(Clone, Copy, Debug)]
+struct Two(Drawn, Drawn);
+
+impl Scan for Two {
+    #[inline(always)]
+    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+        self.0.visit(position, of);
+        self.1.visit(position, of);
+        if self.0.weight != 0 && self.1.weight != 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "it came from a u32")]
+    fn chosen(&self) -> Option<u32> {
+        let Self(first, second) = self;
+        if first.weight == 0 {
+            return None;
+        }
+        let second_is_less =
+            second.load.wrapping_mul(first.weight) < first.load.wrapping_mul(second.weight);
+        Some(if second_is_less { second.position } else { first.position } as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Servers, *};
+
+    #[test]
+    fn draws_in_the_ratio_of_the_weights() {
+        let servers = Servers::added(&[(1, 1), (2, 2), (3, 5)]);
+        let mut counts = [0; 3];
+        for _ in 0..8000 {
+            counts[choose(&servers).unwrap() as usize] += 1;
+        }
+        // One of the two idle ones: the first draw. Its chances: 6 of 9, 2 of 9, 1 of 9.
+        assert!((5100..5600).contains(&counts[0]), "{counts:?}");
+        assert!((1600..2000).contains(&counts[1]), "{counts:?}");
+        assert!((750..1050).contains(&counts[2]), "{counts:?}");
+    }
+
+    #[test]
+    fn the_less_loaded_of_two_is_taken() {
+        let mut servers = Servers::added(&[(1, 1), (2, 1)]);
+        servers.candidate_mut(2).active = 10;
+        let to_busy = (0..900).filter(|_| choose(&servers) == Some(0)).count();
+        // Only when both draws fall on it: (2/3)^2.
+        assert!((350..450).contains(&to_busy), "{to_busy}");
+    }
+
+    #[test]
+    fn quiesced_and_overloaded_are_never_drawn() {
+        let mut servers = Servers::added(&[(1, 0), (2, 3), (3, 7)]);
+        servers.candidate_mut(3).overloaded = 1;
+        assert!((0..200).all(|_| choose(&servers) == Some(1)));
+        servers.candidate_mut(2).weight = 0;
+        assert_eq!(choose(&servers), None);
+    }
+
+    #[test]
+    fn scales_a_random_word_below_any_bound() {
+        assert_eq!(below(1, u32::MAX), 0);
+        assert_eq!(below(9, u32::MAX), 8);
+        assert_eq!(below(9, 0), 0);
+        assert_eq!(below(1 << 41, u32::MAX), (1 << 41) - (1 << 9));
+    }
+}
