@@ -11,6 +11,8 @@ use clap::Parser;
 
 mod bpf_cargo;
 mod privilege;
+mod steps;
+mod test_programs;
 mod verb;
 mod workspace;
 
@@ -20,6 +22,9 @@ verb::verbs! {
     check_object::CheckObject,
     load::Load,
     build_and_load::BuildAndLoad,
+    test::Test,
+    tidy::Tidy,
+    ci::Ci,
 }
 
 /// The project's task runner.

@@ -46,6 +46,11 @@ impl Verb for CheckObject {
     }
 }
 
+/// Checks the object as it is built now: a step of `test`.
+pub(crate) fn check() -> Result<()> {
+    CheckObject { bless: false, object: None }.run()
+}
+
 /// Fails when the object could panic: a step of `build`.
 pub(crate) fn refuse_panics() -> Result<()> {
     panics::refuse(&fs::read(workspace::build_object()?)?)

@@ -1,0 +1,36 @@
+//! `cargo xtask test`.
+
+use anyhow::Result;
+
+use crate::{
+    check_object,
+    setup::{self, Needs},
+    steps::{self, Step, step},
+    test_programs,
+    verb::Verb,
+};
+
+/// Run every test: unit tests, examples, the kernel's verifier, real packets
+///
+/// Stops at the first step that fails. Tests of the whole need root: for an ordinary user they go
+/// through sudo.
+#[derive(clap::Args)]
+pub(crate) struct Test {}
+
+/// In this order; a new step is a line.
+pub(crate) const STEPS: &[Step] = &[
+    step("setup", |_| setup::ensure(Needs::Traffic)),
+    step("build", |_| test_programs::build()),
+    step("unit tests", test_programs::run_host),
+    step("examples in the docs", test_programs::run_doc),
+    step("check-object", |_| check_object::check()),
+    step("tests of the whole", test_programs::run_root),
+];
+
+impl Verb for Test {
+    const NEEDS: Needs = Needs::Nothing;
+
+    fn run(self) -> Result<()> {
+        steps::run(STEPS)
+    }
+}

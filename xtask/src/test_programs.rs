@@ -1,0 +1,138 @@
+//! The workspace's test programs: built in one go, run one by one, counted.
+//!
+//! One build for all, with one set of features: `cargo test -p` for some and then for others
+//! would compile what they share twice. So the programs are run from here, as cargo would run them,
+//! and those that need root through sudo.
+
+use std::{
+    io::{BufRead, BufReader, IsTerminal},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{privilege::Root, steps::Tally, workspace};
+
+/// The features that tests want of the crates that also go into the kernel.
+pub(crate) const FEATURES: &str = "lvs-common/host,lvs-ebpf/host";
+
+/// The package whose tests need root, by its directory.
+const NEEDS_ROOT: &str = "tests";
+
+/// A test program, built.
+#[derive(Debug, PartialEq, Eq)]
+struct TestProgram {
+    /// The directory of its package.
+    package: PathBuf,
+    file: PathBuf,
+}
+
+/// Builds all test programs, and the programs that they run.
+pub(crate) fn build() -> Result<()> {
+    workspace::run(workspace::cargo().args(["build", "--workspace", "--features", FEATURES]))?;
+    workspace::run(&mut cargo_test(&["--no-run"]))
+}
+
+/// Runs all that anybody can run.
+pub(crate) fn run_host(tally: &mut Tally) -> Result<()> {
+    for program in built()?.iter().filter(|program| !program.needs_root()) {
+        run(program, Command::new(&program.file), tally)?;
+    }
+    Ok(())
+}
+
+/// Runs those that load programs and make network namespaces.
+pub(crate) fn run_root(tally: &mut Tally) -> Result<()> {
+    for program in built()?.iter().filter(|program| program.needs_root()) {
+        run(program, Root::find().command(&program.file)?, tally)?;
+    }
+    Ok(())
+}
+
+/// Runs the examples of the documentation.
+pub(crate) fn run_doc(tally: &mut Tally) -> Result<()> {
+    count(&mut cargo_test(&["--doc"]), tally)
+}
+
+impl TestProgram {
+    fn needs_root(&self) -> bool {
+        self.package.file_name().is_some_and(|name| name == NEEDS_ROOT)
+    }
+}
+
+fn cargo_test(arguments: &[&str]) -> Command {
+    let mut command = workspace::cargo();
+    command.args(["test", "--workspace", "--features", FEATURES]).args(arguments);
+    command
+}
+
+/// Asks cargo, for which there is nothing left to build, where the programs are.
+fn built() -> Result<Vec<TestProgram>> {
+    let mut command = cargo_test(&["--no-run", "--quiet", "--message-format", "json"]);
+    let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "`{}` failed", workspace::show(&command));
+    let mut programs: Vec<_> =
+        String::from_utf8_lossy(&output.stdout).lines().filter_map(test_program).collect();
+    // Cargo's order depends on what it had to build.
+    programs.sort_unstable_by(|a, b| a.file.cmp(&b.file));
+    ensure!(!programs.is_empty(), "cargo names no test program");
+    Ok(programs)
+}
+
+fn test_program(message: &str) -> Option<TestProgram> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let is_test = message["profile"]["test"].as_bool()?;
+    let manifest = Path::new(message["manifest_path"].as_str()?);
+    let file = PathBuf::from(message["executable"].as_str()?);
+    is_test.then_some(TestProgram { package: manifest.parent()?.into(), file })
+}
+
+fn run(program: &TestProgram, mut command: Command, tally: &mut Tally) -> Result<()> {
+    // As cargo does.
+    command.current_dir(&program.package).env("CARGO_MANIFEST_DIR", &program.package);
+    if std::io::stdout().is_terminal() {
+        command.args(["--color", "always"]);
+    }
+    count(&mut command, tally)
+}
+
+/// Runs the command, passing on what it prints and counting its summaries.
+fn count(command: &mut Command, tally: &mut Tally) -> Result<()> {
+    println!("$ {}", workspace::show(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start it")?;
+    let output = child.stdout.take().context("its output is piped")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("cannot read its output")?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        tally.read(&line);
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "`{}` failed ({status})", workspace::show(command));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_program_is_found_in_what_cargo_prints() {
+        let message = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml",
+            "profile":{"test":true},"executable":"/w/target/debug/deps/e2e-1"}"#;
+        let program = test_program(message).unwrap();
+        assert_eq!(program.file, Path::new("/w/target/debug/deps/e2e-1"));
+        assert!(program.needs_root());
+    }
+
+    #[test]
+    fn other_products_and_messages_are_not_run() {
+        let library = r#"{"reason":"compiler-artifact","manifest_path":"/w/xtask/Cargo.toml",
+            "profile":{"test":false},"executable":"/w/target/debug/xtask"}"#;
+        for message in [library, r#"{"reason":"build-finished","success":true}"#, "no json"] {
+            assert_eq!(test_program(message), None);
+        }
+    }
+}
