@@ -25,8 +25,8 @@ const RTM_DELROUTE: u16 = 25;
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
 
-/// More routes than this at once are not told apart any more.
-const MAX_PREFIXES: usize = 1024;
+/// More routes or neighbours than this at once are not told apart any more.
+const MAX_APART: usize = 1024;
 
 /// What changed since the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Changes {
             Heard::Overrun => self.everything = true,
             Heard::Message(message) => self.note_message(message),
         }
-        if self.prefixes.len() > MAX_PREFIXES {
+        if self.prefixes.len().max(self.neighbours.len()) > MAX_APART {
             *self = Self::everything();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use lvs_ctl::netlink::{Rtnetlink, rtnetlink::Upkeep};
+use lvs_ctl::netlink::{Resolution, Rtnetlink, rtnetlink::Upkeep};
 
 use crate::{
     lab::in_lab,
@@ -31,6 +31,21 @@ fn an_absent_host_is_silent_until_it_appears() {
         lab.far("address add 2001:db8::77/64 dev r0 nodad");
         seen.resolved("192.0.2.77").await;
         seen.resolved("2001:db8::77").await;
+    });
+}
+
+#[test]
+fn nothing_is_said_of_a_host_while_it_may_yet_answer() {
+    in_lab(async |lab| {
+        // Three questions, a second apart: time enough for what follows.
+        std::fs::write("/proc/sys/net/ipv4/neigh/d0/retrans_time_ms", "1000").expect("a setting");
+        lab.far("link set r0 arp off");
+        let mut seen = Seen::watching(["192.0.2.10", "192.0.2.1"]);
+        seen.until("192.0.2.1", |it| *it == Resolution::Local).await;
+        assert_eq!(seen.reports, 1);
+        lab.far("link set r0 arp on");
+        seen.resolved("192.0.2.10").await;
+        assert_eq!(seen.reports, 2);
     });
 }
 
