@@ -1,1 +1,3 @@
 //! The director's controller.
+
+pub mod model;
