@@ -1,3 +1,4 @@
 //! The director's controller.
 
+pub mod model;
 pub mod netlink;

@@ -71,7 +71,7 @@ pub use self::{
 
 /// How often a choice is made anew because another CPU moved the cursor meanwhile; then it stands, and
 /// two connections have taken the same step.
-const TRIES: u32 = 2;
+const TRIES: u32 = 4;
 
 /// Chooses a real server for a new connection: its position. `None`: none is available.
 ///

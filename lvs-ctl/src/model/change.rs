@@ -1,0 +1,48 @@
+//! The one vocabulary of changes: every command of every dialect becomes a list of these.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dest, DestAddr, Service, ServiceId, SyncRequest, SyncRole, Timeouts};
+
+/// One change of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Adds a virtual service without real servers.
+    AddService(Service),
+    /// Replaces everything but the identity and the real servers of a virtual service.
+    EditService(Service),
+    /// Deletes a virtual service and its real servers.
+    DeleteService(ServiceId),
+    /// Deletes every virtual service.
+    Flush,
+    /// Adds a real server at the head of its service's list.
+    AddDest {
+        /// The virtual service.
+        service: ServiceId,
+        /// The real server.
+        dest: Dest,
+    },
+    /// Replaces everything but the identity of a real server; its place in the list stays.
+    EditDest {
+        /// The virtual service.
+        service: ServiceId,
+        /// The real server.
+        dest: Dest,
+    },
+    /// Deletes a real server.
+    DeleteDest {
+        /// The virtual service.
+        service: ServiceId,
+        /// The real server.
+        dest: DestAddr,
+    },
+    /// Zeroes the counters of one virtual service and its real servers, or of all.
+    Zero(Option<ServiceId>),
+    /// Sets connection timeouts; 0 keeps one as it is.
+    SetTimeouts(Timeouts),
+    /// Configures a synchronisation daemon.
+    StartDaemon(SyncRequest),
+    /// Removes a synchronisation daemon.
+    StopDaemon(SyncRole),
+}

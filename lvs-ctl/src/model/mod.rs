@@ -1,0 +1,31 @@
+//! The rules as data: virtual services, real servers, and the changes that IPVS allows on them.
+//!
+//! Pure: nothing here does input or output. [`Table::apply`] answers as the kernel would.
+
+#![forbid(unsafe_code)]
+
+mod change;
+mod check;
+mod dest;
+mod host;
+mod invalid;
+mod pool;
+mod scheduler;
+mod service;
+mod settings;
+mod snapshot;
+mod table;
+pub mod text;
+
+pub use self::{
+    change::Change,
+    dest::{Checksum, Dest, DestAddr, Method, Tunnel},
+    host::{Host, LinkFacts, LoopbackOnly},
+    invalid::{Invalid, Why},
+    pool::{Pool, PoolEntry},
+    scheduler::{DEFAULT_SCHEDULER, ENGINES, SCHEDULERS},
+    service::{Family, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceId},
+    settings::{Daemons, SyncDaemon, SyncRequest, SyncRole, Timeouts},
+    snapshot::{Snapshot, SnapshotDest, SnapshotError, SnapshotService},
+    table::{Effect, Table, VirtualService},
+};

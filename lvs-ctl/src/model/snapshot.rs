@@ -1,0 +1,114 @@
+//! The table as data that survives the controller.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Daemons, Dest, Pool, Service, Table, Timeouts};
+
+/// Raised when a snapshot of one version cannot be read as another.
+const VERSION: u32 = 1;
+
+/// A whole table, with what history it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// The version of this shape.
+    pub version: u32,
+    /// How many requests had changed the table.
+    pub revision: u64,
+    /// The connection timeouts.
+    pub timeouts: Timeouts,
+    /// The synchronisation daemons.
+    #[serde(default)]
+    pub daemons: Daemons,
+    /// The services, oldest first.
+    pub services: Vec<SnapshotService>,
+}
+
+/// A virtual service in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotService {
+    /// The service.
+    pub service: Service,
+    /// Its real servers, newest first.
+    pub dests: Vec<SnapshotDest>,
+}
+
+/// A real server in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotDest {
+    /// The real server.
+    pub dest: Dest,
+    /// Its most recent weight that was not 0.
+    pub last_weight: u32,
+}
+
+/// A snapshot that is not a table.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// Another version of the program wrote it.
+    #[error("version {found}, expected {VERSION}")]
+    Version {
+        /// What it says.
+        found: u32,
+    },
+    /// Two services or two real servers are the same.
+    #[error("{0} is there twice")]
+    Twice(String),
+}
+
+impl Table {
+    /// The table as data.
+    #[must_use]
+    pub fn snapshot(&self, revision: u64) -> Snapshot {
+        let mut services: Vec<_> = self.services().collect();
+        services.sort_by_key(|entry| entry.serial);
+        let services = services
+            .into_iter()
+            .map(|entry| SnapshotService {
+                service: entry.service.clone(),
+                dests: entry
+                    .pool
+                    .iter()
+                    .map(|real| SnapshotDest { dest: real.dest, last_weight: real.last_weight })
+                    .collect(),
+            })
+            .collect();
+        Snapshot {
+            version: VERSION,
+            revision,
+            timeouts: self.timeouts(),
+            daemons: self.daemons().clone(),
+            services,
+        }
+    }
+
+    /// The table that `snapshot` is of.
+    ///
+    /// What the host says may have changed since (an interface, an address), so only the shape is
+    /// checked: rules that were accepted once come back.
+    ///
+    /// # Errors
+    /// The snapshot is of another version or contradicts itself.
+    pub fn restore(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
+        if snapshot.version != VERSION {
+            return Err(SnapshotError::Version { found: snapshot.version });
+        }
+        let mut table = Self::default();
+        table.restore_settings(snapshot.timeouts, snapshot.daemons.clone());
+        for entry in &snapshot.services {
+            let mut pool = Pool::default();
+            for real in entry.dests.iter().rev() {
+                if !pool.add_with_history(real.dest, real.last_weight) {
+                    return Err(SnapshotError::Twice(real.dest.addr.to_string()));
+                }
+            }
+            if table.get(&entry.service.id).is_some() {
+                return Err(SnapshotError::Twice(entry.service.id.to_string()));
+            }
+            table.insert(entry.service.clone(), pool);
+        }
+        Ok(table)
+    }
+}

@@ -1,0 +1,195 @@
+//! The table of virtual services and its changes, as `ip_vs_ctl.c` makes them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Change, Daemons, Dest, DestAddr, Host, Invalid, Pool, Service, ServiceId, SyncRequest,
+    SyncRole, Timeouts, check,
+};
+
+/// All rules of one director.
+///
+/// Services are shared: a clone costs one pointer a service, and changing one service of a clone
+/// copies only that one. So whoever wants all or nothing works on a clone and swaps.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    services: BTreeMap<ServiceId, Arc<VirtualService>>,
+    timeouts: Timeouts,
+    daemons: Daemons,
+    serial: u64,
+}
+
+/// A virtual service and its real servers.
+#[derive(Debug, Clone)]
+pub struct VirtualService {
+    /// The service.
+    pub service: Service,
+    /// Its real servers.
+    pub pool: Pool,
+    /// Counts additions to the table: another serial under the same identity means that the
+    /// service was deleted and added again in between.
+    pub serial: u64,
+}
+
+/// What a change touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// One service or its real servers.
+    Service(ServiceId),
+    /// These services are gone.
+    Flushed(Vec<ServiceId>),
+    /// No rule: the counters of one service, or of all.
+    Zeroed(Option<ServiceId>),
+    /// The timeouts.
+    Timeouts,
+    /// The synchronisation daemons.
+    Daemons,
+}
+
+impl Table {
+    /// The services, by identity.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = &VirtualService> {
+        self.services.values().map(Arc::as_ref)
+    }
+
+    /// The service `id`.
+    #[must_use]
+    pub fn get(&self, id: &ServiceId) -> Option<&VirtualService> {
+        self.services.get(id).map(Arc::as_ref)
+    }
+
+    /// The connection timeouts.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// The synchronisation daemons.
+    #[must_use]
+    pub fn daemons(&self) -> &Daemons {
+        &self.daemons
+    }
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    /// What the kernel would refuse, checked in the kernel's order; the table is then unchanged.
+    pub fn apply(&mut self, change: &Change, host: &dyn Host) -> Result<Effect, Invalid> {
+        match change {
+            Change::AddService(service) => self.add_service(service),
+            Change::EditService(service) => self.edit_service(service),
+            Change::DeleteService(id) => self.delete_service(id),
+            Change::Flush => Ok(self.flush()),
+            Change::AddDest { service, dest } => self.add_dest(service, *dest, host),
+            Change::EditDest { service, dest } => self.edit_dest(service, *dest),
+            Change::DeleteDest { service, dest } => self.delete_dest(service, dest),
+            Change::Zero(id) => self.zero(*id),
+            Change::SetTimeouts(timeouts) => Ok(self.set_timeouts(*timeouts)),
+            Change::StartDaemon(request) => self.start_daemon(request, host),
+            Change::StopDaemon(role) => self.stop_daemon(*role),
+        }
+    }
+
+    fn add_service(&mut self, service: &Service) -> Result<Effect, Invalid> {
+        if self.services.contains_key(&service.id) {
+            return Err(Invalid::ServiceExists);
+        }
+        check::service(service)?;
+        self.insert(service.clone(), Pool::default());
+        Ok(Effect::Service(service.id))
+    }
+
+    pub(super) fn insert(&mut self, service: Service, pool: Pool) {
+        self.serial += 1;
+        let id = service.id;
+        let entry = VirtualService { service, pool, serial: self.serial };
+        self.services.insert(id, Arc::new(entry));
+    }
+
+    pub(super) fn restore_settings(&mut self, timeouts: Timeouts, daemons: Daemons) {
+        self.timeouts = timeouts;
+        self.daemons = daemons;
+    }
+
+    fn edit_service(&mut self, service: &Service) -> Result<Effect, Invalid> {
+        let entry = self.services.get_mut(&service.id).ok_or(Invalid::NoService)?;
+        check::service(service)?;
+        Arc::make_mut(entry).service = service.clone();
+        Ok(Effect::Service(service.id))
+    }
+
+    fn delete_service(&mut self, id: &ServiceId) -> Result<Effect, Invalid> {
+        self.services.remove(id).ok_or(Invalid::NoService)?;
+        Ok(Effect::Service(*id))
+    }
+
+    fn flush(&mut self) -> Effect {
+        Effect::Flushed(std::mem::take(&mut self.services).into_keys().collect())
+    }
+
+    fn add_dest(&mut self, id: &ServiceId, dest: Dest, host: &dyn Host) -> Result<Effect, Invalid> {
+        let entry = self.services.get_mut(id).ok_or(Invalid::ServiceNotDefined)?;
+        check::family(*id, &dest, &self.daemons)?;
+        check::ranges(&dest)?;
+        if entry.pool.get(&dest.addr).is_some() {
+            return Err(Invalid::DestExists);
+        }
+        check::new_dest(&dest, host)?;
+        Arc::make_mut(entry).pool.add(dest);
+        Ok(Effect::Service(*id))
+    }
+
+    fn edit_dest(&mut self, id: &ServiceId, dest: Dest) -> Result<Effect, Invalid> {
+        let entry = self.services.get_mut(id).ok_or(Invalid::ServiceNotDefined)?;
+        check::family(*id, &dest, &self.daemons)?;
+        check::ranges(&dest)?;
+        if entry.pool.get(&dest.addr).is_none() {
+            return Err(Invalid::NoDest);
+        }
+        check::upper_threshold(&dest)?;
+        Arc::make_mut(entry).pool.edit(dest);
+        Ok(Effect::Service(*id))
+    }
+
+    fn delete_dest(&mut self, id: &ServiceId, addr: &DestAddr) -> Result<Effect, Invalid> {
+        let entry = self.services.get_mut(id).ok_or(Invalid::ServiceNotDefined)?;
+        if entry.pool.get(addr).is_none() {
+            return Err(Invalid::NoDest);
+        }
+        Arc::make_mut(entry).pool.delete(addr);
+        Ok(Effect::Service(*id))
+    }
+
+    fn zero(&self, id: Option<ServiceId>) -> Result<Effect, Invalid> {
+        match id {
+            Some(id) if !self.services.contains_key(&id) => Err(Invalid::NoService),
+            _ => Ok(Effect::Zeroed(id)),
+        }
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Effect {
+        self.timeouts = self.timeouts.updated_by(timeouts);
+        Effect::Timeouts
+    }
+
+    fn start_daemon(&mut self, request: &SyncRequest, host: &dyn Host) -> Result<Effect, Invalid> {
+        if self.services.values().any(|entry| check::has_mixed_family(entry)) {
+            return Err(Invalid::InvalidOperation(super::Why::MixedFamilySync));
+        }
+        let slot = self.daemons.slot(request.role);
+        if slot.is_some() {
+            return Err(Invalid::DaemonRuns);
+        }
+        *slot = Some(check::daemon(request, host)?);
+        Ok(Effect::Daemons)
+    }
+
+    fn stop_daemon(&mut self, role: SyncRole) -> Result<Effect, Invalid> {
+        self.daemons.slot(role).take().ok_or(Invalid::NoDaemon)?;
+        Ok(Effect::Daemons)
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

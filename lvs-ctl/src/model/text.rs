@@ -1,0 +1,202 @@
+//! The text form of rules: the lines that `ipvsadm -S` writes and `ipvsadm -R` reads.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::{Checksum, Dest, Family, Method, Protocol, SchedulerFlags, Service, ServiceId, Tunnel};
+
+/// Longest text of an address with port; ipvsadm cuts names that make it longer.
+const ENDPOINT_MAX: usize = 59;
+
+/// Names for addresses and ports.
+pub trait Naming {
+    /// The name of `address`, if it has one.
+    fn host(&self, address: IpAddr) -> Option<String>;
+    /// The name of `port` in `protocol`, if it has one.
+    fn port(&self, port: u16, protocol: Protocol) -> Option<String>;
+}
+
+/// No names: `-n`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Numeric;
+
+impl Naming for Numeric {
+    fn host(&self, _: IpAddr) -> Option<String> {
+        None
+    }
+
+    fn port(&self, _: u16, _: Protocol) -> Option<String> {
+        None
+    }
+}
+
+/// `host:port` or `[host]:port`, by name where there is one.
+///
+/// Ports have names only within a protocol, so those of firewall-marked services stay numbers.
+#[must_use]
+pub fn endpoint(
+    address: IpAddr,
+    port: u16,
+    protocol: Option<Protocol>,
+    names: &dyn Naming,
+) -> String {
+    let host = names.host(address).unwrap_or_else(|| address_text(address));
+    let port = protocol
+        .and_then(|protocol| names.port(port, protocol))
+        .unwrap_or_else(|| port.to_string());
+    let mut text =
+        if address.is_ipv4() { format!("{host}:{port}") } else { format!("[{host}]:{port}") };
+    cut(&mut text, ENDPOINT_MAX);
+    text
+}
+
+/// The protocol of the ports of `id`'s real servers, if they have one.
+#[must_use]
+pub fn protocol(id: ServiceId) -> Option<Protocol> {
+    match id {
+        ServiceId::Address { protocol, .. } => Some(protocol),
+        ServiceId::Mark { .. } => None,
+    }
+}
+
+/// `-t 192.0.2.1:80`, `-f 7 -6`: the options that name a service.
+#[must_use]
+pub fn service_options(id: ServiceId, names: &dyn Naming) -> String {
+    match id {
+        ServiceId::Address { protocol, address, port } => {
+            let option = match protocol {
+                Protocol::Tcp => "-t",
+                Protocol::Udp => "-u",
+                Protocol::Sctp => "--sctp-service",
+            };
+            format!("{option} {}", endpoint(address, port, Some(protocol), names))
+        }
+        ServiceId::Mark { mark, family: Family::Ipv4 } => format!("-f {}", signed(mark)),
+        ServiceId::Mark { mark, family: Family::Ipv6 } => format!("-f {} -6", signed(mark)),
+    }
+}
+
+/// The line that adds `service`, without line end.
+#[must_use]
+pub fn service_line(service: &Service, names: &dyn Naming) -> String {
+    let mut line = format!("-A {} -s {}", service_options(service.id, names), service.scheduler);
+    if let Some(persistence) = service.persistence {
+        line += &format!(" -p {}", persistence.timeout_s);
+        if !persistence.netmask.is_host() {
+            line += &format!(" -M {}", persistence.netmask);
+        }
+    }
+    if let Some(engine) = &service.engine {
+        line += &format!(" --pe {engine}");
+    }
+    if service.one_packet {
+        line += " -o";
+    }
+    if !service.scheduler_flags.is_empty() {
+        line += &format!(" -b {}", scheduler_flags(&service.scheduler, service.scheduler_flags));
+    }
+    line
+}
+
+/// The line that adds `dest` to `service`, without line end. Thresholds are left out, as by ipvsadm.
+#[must_use]
+pub fn dest_line(service: ServiceId, dest: &Dest, names: &dyn Naming) -> String {
+    let real = endpoint(dest.addr.address, dest.addr.port, protocol(service), names);
+    let (method, tunnel) = match dest.method {
+        Method::Masq => ("-m", String::new()),
+        Method::DirectRoute | Method::Local => ("-g", String::new()),
+        Method::Tunnel(tunnel) => ("-i", tunnel_options(tunnel)),
+    };
+    let service = service_options(service, names);
+    format!("-a {service} -r {real} {method} -w {}{tunnel}", dest.weight)
+}
+
+/// The names of the set flags as `scheduler` calls them; `sh` and `mh` have none for the third.
+#[must_use]
+pub fn scheduler_flags(scheduler: &str, flags: SchedulerFlags) -> String {
+    let names = match scheduler {
+        "sh" => ["sh-fallback", "sh-port", ""],
+        "mh" => ["mh-fallback", "mh-port", ""],
+        _ => ["flag-1", "flag-2", "flag-3"],
+    };
+    let set = [flags.flag_1, flags.flag_2, flags.flag_3];
+    let named = names.into_iter().zip(set).filter(|(name, set)| *set && !name.is_empty());
+    named.map(|(name, _)| name).collect::<Vec<_>>().join(",")
+}
+
+/// Marks are printed as a C `int`.
+#[must_use]
+pub fn signed(mark: u32) -> i32 {
+    mark.cast_signed()
+}
+
+/// An address as glibc's `inet_ntop` writes it: unlike Rust, `::1.2.3.4` for IPv4-compatible ones.
+#[must_use]
+pub fn address_text(address: IpAddr) -> String {
+    match address {
+        IpAddr::V6(address) if is_v4_compatible(address) => {
+            let [.., a, b, c, d] = address.octets();
+            format!("::{a}.{b}.{c}.{d}")
+        }
+        _ => address.to_string(),
+    }
+}
+
+/// Cuts `text` to at most `length` bytes.
+pub fn cut(text: &mut String, length: usize) {
+    if text.len() > length {
+        let end = (0..=length).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+fn is_v4_compatible(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    segments[..6] == [0; 6] && segments[6] != 0
+}
+
+fn tunnel_options(tunnel: Tunnel) -> String {
+    match tunnel {
+        Tunnel::Ipip => " --tun-type ipip".into(),
+        Tunnel::Gue { port, checksum } => {
+            format!(" --tun-type gue --tun-port {port} {}", checksum_option(checksum))
+        }
+        Tunnel::Gre { checksum } => format!(" --tun-type gre {}", checksum_option(checksum)),
+    }
+}
+
+fn checksum_option(checksum: Checksum) -> &'static str {
+    match checksum {
+        Checksum::None => "--tun-nocsum",
+        Checksum::Full => "--tun-csum",
+        Checksum::Remote => "--tun-remcsum",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_inet_ntop_writes_them() {
+        for text in ["::1", "::", "::1.2.0.0", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:0", "192.0.2.1"] {
+            assert_eq!(address_text(text.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_with_their_port() {
+        struct Long;
+        impl Naming for Long {
+            fn host(&self, _: IpAddr) -> Option<String> {
+                Some("n".repeat(70))
+            }
+            fn port(&self, _: u16, _: Protocol) -> Option<String> {
+                None
+            }
+        }
+        let v4 = endpoint("192.0.2.1".parse().unwrap(), 80, Some(Protocol::Tcp), &Long);
+        assert_eq!(v4, "n".repeat(59));
+        let v6 = endpoint("::1".parse().unwrap(), 80, Some(Protocol::Tcp), &Long);
+        assert_eq!(v6, format!("[{}", "n".repeat(58)));
+    }
+}
