@@ -39,10 +39,7 @@ pub(crate) fn opened<T: Tables>(dest: u32, state: State, tables: &mut T) {
     if state.is_active() {
         tables.add_load(dest, Load::ACTIVE, UP);
     }
-    let upper = tables.dest(dest).map_or(0, |dest| dest.upper);
-    if upper != 0 && total == u64::from(upper) {
-        tables.set_overloaded(dest, true);
-    }
+    tables.weigh(dest, total);
 }
 
 /// A connection that has moved between states.
@@ -61,10 +58,7 @@ pub(crate) fn ended<T: Tables>(entry: &Entry, tables: &mut T) {
     if entry.state().is_active() {
         tables.add_load(dest, Load::ACTIVE, DOWN);
     }
-    let relief = tables.dest(dest).map_or(0, |dest| dest.relief);
-    if total == u64::from(relief) {
-        tables.set_overloaded(dest, false);
-    }
+    tables.weigh(dest, total);
 }
 
 /// Why a frame was not forwarded.

@@ -3,7 +3,7 @@
 use lvs_common::{
     map::{Method, Service},
     net::{Be16, Be32},
-    sched::{Kind, Pool, rr, wrr},
+    sched::{Kind, Pool, fo, lc, nq, ovf, rr, sed, wlc, wrr},
     verdict::{Reason, Verdict},
 };
 
@@ -44,11 +44,15 @@ pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chose
 /// The position in a service's pool that its scheduler chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(service: &Service, pool: &P) -> Option<u32> {
-    const RR: u32 = Kind::Rr as u32;
-    const WRR: u32 = Kind::Wrr as u32;
-    match service.scheduler {
-        RR => rr::choose(pool),
-        WRR => wrr::choose(wrr::Params { step: service.step, top: service.top }, pool),
+    match Kind::try_from(service.scheduler as u8).ok()? {
+        Kind::Rr => rr::choose(pool),
+        Kind::Wrr => wrr::choose(wrr::Params { step: service.step, top: service.top }, pool),
+        Kind::Lc => lc::choose(pool),
+        Kind::Wlc => wlc::choose(pool),
+        Kind::Sed => sed::choose(pool),
+        Kind::Nq => nq::choose(pool),
+        Kind::Fo => fo::choose(pool),
+        Kind::Ovf => ovf::choose(pool),
         _ => None,
     }
 }

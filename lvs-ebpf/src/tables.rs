@@ -61,8 +61,8 @@ pub trait Tables {
 
     /// Adds to a word of a real server's load (see [`Load`](lvs_common::map::Load)); what it was.
     fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64;
-    /// Whether the real server's upper threshold has been reached.
-    fn set_overloaded(&mut self, dest: u32, overloaded: bool);
+    /// Says whether a real server is overloaded, now that it has `total` connections.
+    fn weigh(&mut self, dest: u32, total: u64);
     /// This CPU's counters of a real server.
     fn counters(&mut self, dest: u32) -> Option<&mut Counters>;
     /// One more frame that was not forwarded.

@@ -108,6 +108,8 @@ fn rustflags(arch: &str) -> OsString {
         &format!("--cfg=bpf_target_arch=\"{arch}\""),
         "-Cdebuginfo=2",
         "-Clink-arg=--btf",
+        // Otherwise every copy of a few bytes is a call to memcpy's loop.
+        "-Clink-arg=--disable-expand-memcpy-in-order",
         // Version 3 has atomic operations that return the old value.
         "-Ctarget-cpu=v3",
     ];

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::net::{Addr, Be16};
+use super::ServiceKey;
+use crate::{
+    net::{Addr, Be16},
+    sched::Thresholds,
+};
 
 /// How packets reach a real server; numbers as in the kernel's connection flags.
 #[repr(transparent)]
@@ -21,20 +25,20 @@ impl Method {
 ///
 /// Writer: controller. A published slot changes one aligned word at a time.
 #[repr(C, align(8))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Dest {
     /// RIP.
     pub address: Addr,
     /// Slot in `NEXT_HOPS`.
     pub next_hop: u32,
-    /// [`Self::AVAILABLE`] or zero.
+    /// [`Self::USED`], and [`Self::AVAILABLE`] or not; zero in a free slot.
     pub flags: u32,
-    /// Slot of the service.
-    pub service: u32,
     /// Upper connection threshold, `-x`; 0 is none.
     pub upper: u32,
-    /// At this many connections the overload ends; computed from `-y` and `-x`.
-    pub relief: u32,
+    /// Lower connection threshold, `-y`; 0 is none.
+    pub lower: u32,
+    /// The service that it belongs to.
+    pub service: ServiceKey,
     /// Port; 0 takes the packet's.
     pub port: Be16,
     /// For new connections; existing ones keep theirs.
@@ -44,9 +48,19 @@ pub struct Dest {
 }
 
 impl Dest {
+    /// The slot is somebody's.
+    pub const USED: u32 = 2;
+
     /// The real server is in its service's list. Otherwise connections to it are kept, but their
     /// packets are dropped until it is added again.
     pub const AVAILABLE: u32 = 1;
+
+    /// The thresholds, as the rule about them wants them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn thresholds(&self) -> Thresholds {
+        Thresholds { upper: self.upper, lower: self.lower }
+    }
 
     /// Whether the real server is in its service's list.
     #[inline(always)]

@@ -90,7 +90,7 @@ macro_rules! map_type {
 map_type!(
     Addresses: 16_384,
     Counters: 40,
-    Dest: 48,
+    Dest: 64,
     Load: 32,
     NextHop: 48,
     PoolEntry: 8,

@@ -130,13 +130,18 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn set_overloaded(&mut self, dest: u32, overloaded: bool) {
-        if let Some(load) = load(dest) {
-            // SAFETY: a word of a load; written whole.
-            unsafe {
-                load.wrapping_add(Load::OVERLOADED).write_volatile(u64::from(overloaded));
-            }
+    fn weigh(&mut self, slot: u32, total: u64) {
+        let Some(thresholds) = self.dest(slot).map(Dest::thresholds) else { return };
+        if thresholds.upper == 0 {
+            return;
         }
+        let Some(load) = load(slot) else { return };
+        let flag = load.wrapping_add(Load::OVERLOADED);
+        // SAFETY: a word of a load; read and written whole.
+        let before = unsafe { flag.read_volatile() };
+        let after = u64::from(thresholds.overloaded(total as u32, before as u32));
+        // SAFETY: as above.
+        unsafe { flag.write_volatile(after) };
     }
 
     #[inline(always)]
