@@ -1,0 +1,103 @@
+//! Rules into map values, one by one.
+
+use lvs_common::{
+    map::{self, Family, Method, ServiceKey},
+    net::{Addr, Be16},
+    sched::Kind,
+};
+
+use crate::model::{self, Protocol, ServiceId};
+
+/// A rule that the program cannot carry out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// An address family or protocol, or a firewall mark.
+    #[error("virtual services by {0}")]
+    Service(&'static str),
+    /// A scheduler.
+    #[error("scheduler {0} (there are rr, wrr, lc, wlc, sed, nq, fo, ovf)")]
+    Scheduler(String),
+    /// An option of a service.
+    #[error("{0}")]
+    Option(&'static str),
+    /// A forwarding method.
+    #[error("the forwarding method {0}")]
+    Method(&'static str),
+}
+
+/// What packets find the service by.
+///
+/// # Errors
+/// The program does not look for such services.
+pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
+    let ServiceId::Address { protocol, address, port } = id else {
+        return Err(Unsupported::Service("firewall mark"));
+    };
+    if address.is_ipv6() {
+        return Err(Unsupported::Service("IPv6 address"));
+    }
+    if matches!(protocol, Protocol::Sctp) {
+        return Err(Unsupported::Service("SCTP port"));
+    }
+    Ok(ServiceKey {
+        address: Addr::from(*address),
+        port: Be16::new(*port),
+        protocol: protocol.number(),
+        family: Family::V4,
+    })
+}
+
+/// The scheduler's number.
+///
+/// # Errors
+/// The program does not have the scheduler, or not the service's options for it.
+pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
+    if service.persistence.is_some() {
+        return Err(Unsupported::Option("persistent services"));
+    }
+    if service.one_packet {
+        return Err(Unsupported::Option("one-packet scheduling"));
+    }
+    let name = &service.scheduler;
+    match Kind::try_from(name.as_str()) {
+        Ok(
+            kind @ (Kind::Rr
+            | Kind::Wrr
+            | Kind::Lc
+            | Kind::Wlc
+            | Kind::Sed
+            | Kind::Nq
+            | Kind::Fo
+            | Kind::Ovf),
+        ) => Ok(kind),
+        _ => Err(Unsupported::Scheduler(name.clone())),
+    }
+}
+
+/// The real server's value, in its service's list, toward a next hop.
+///
+/// # Errors
+/// The program does not forward so.
+pub fn dest(
+    service: ServiceKey,
+    dest: &model::Dest,
+    next_hop: u32,
+) -> Result<map::Dest, Unsupported> {
+    let method = match dest.method {
+        model::Method::Masq => Method::MASQ,
+        model::Method::DirectRoute => Method::DIRECT_ROUTE,
+        model::Method::Tunnel(_) => return Err(Unsupported::Method("tunneling")),
+        model::Method::Local => return Err(Unsupported::Method("local node")),
+    };
+    Ok(map::Dest {
+        address: Addr::from(dest.addr.address),
+        next_hop,
+        flags: map::Dest::USED | map::Dest::AVAILABLE,
+        upper: dest.upper_threshold,
+        lower: dest.lower_threshold,
+        service,
+        port: Be16::new(dest.addr.port),
+        method,
+        pad: [0; 9],
+    })
+}

@@ -1,0 +1,382 @@
+//! The planner: remembers which slot each rule has, and says which writes a change takes.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
+
+use lvs_common::{
+    map::{
+        self, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop, PoolEntry,
+        ServiceKey,
+    },
+    net::{Addr, Be16},
+    sched::Kind,
+};
+
+use super::{
+    Op, PlanError, compile,
+    cursor::{self, Listed},
+    extents::Extents,
+    hops::Hops,
+    slots::Slots,
+};
+use crate::model::{DestAddr, ServiceId, Table, VirtualService};
+
+/// What a real server is known by: its service, address and port.
+type DestKey = (ServiceKey, DestAddr);
+
+/// Which slot each rule has.
+#[derive(Debug)]
+pub struct Planner {
+    services: HashMap<ServiceKey, Planned>,
+    dests: HashMap<DestKey, Known>,
+    service_slots: Slots,
+    dest_slots: Slots,
+    pools: Extents,
+    hops: Hops,
+}
+
+/// A service as the maps hold it.
+#[derive(Debug, Clone)]
+struct Planned {
+    value: map::Service,
+    kind: Kind,
+    list: Vec<Listed>,
+}
+
+/// A real server that has a slot: listed, or gone but with connections.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    slot: u32,
+    value: map::Dest,
+}
+
+/// What was found in maps that another controller left.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Services by key.
+    pub services: Vec<(ServiceKey, map::Service, Vec<PoolEntry>)>,
+    /// Real servers by slot.
+    pub dests: Vec<(u32, map::Dest)>,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self {
+            services: HashMap::new(),
+            dests: HashMap::new(),
+            service_slots: Slots::new(0, capacity(MAX_SERVICES)),
+            dest_slots: Slots::new(0, capacity(MAX_DESTS)),
+            pools: Extents::new(capacity(MAX_POOL_ENTRIES)),
+            hops: Hops::new(),
+        }
+    }
+}
+
+impl Planner {
+    /// Takes over what stands in the maps, to be committed to anew: slots, pools and cursors are kept
+    /// where the rules are the same.
+    #[must_use]
+    pub fn adopt(found: Found) -> Self {
+        let used = |slots: Vec<u32>, places| Slots::adopted(0, capacity(places), slots);
+        let mut planner = Self {
+            service_slots: used(
+                found.services.iter().map(|(_, service, _)| service.slot).collect(),
+                MAX_SERVICES,
+            ),
+            dest_slots: used(found.dests.iter().map(|(slot, _)| *slot).collect(), MAX_DESTS),
+            ..Self::default()
+        };
+        for (slot, value) in found.dests {
+            let addr = DestAddr { address: value.address.ip(), port: value.port.get() };
+            planner.hops.join(addr.address, slot);
+            planner.dests.insert((value.service, addr), Known { slot, value });
+        }
+        for (key, value, pool) in found.services {
+            let Ok(kind) = Kind::try_from(u8::try_from(value.scheduler).unwrap_or_default()) else {
+                continue;
+            };
+            if planner.pools.adopt(value.pool, value.len) {
+                // Serial numbers are the table's; the first commit puts them in.
+                let list = pool.iter().map(|entry| Listed {
+                    slot: entry.dest,
+                    weight: entry.weight,
+                    serial: 0,
+                });
+                planner.services.insert(key, Planned { value, kind, list: list.collect() });
+            }
+        }
+        planner
+    }
+
+    /// The writes that make the maps say what the table says of the touched services. `cursor` reads
+    /// the place of a service's scheduler.
+    ///
+    /// # Errors
+    /// Nothing was planned then; the planner is as it was.
+    pub fn plan(
+        &mut self,
+        table: &Table,
+        touched: &[ServiceId],
+        cursor: &dyn Fn(u32) -> u64,
+    ) -> Result<Vec<Op>, PlanError> {
+        self.check(table, touched)?;
+        let mut ops = Vec::new();
+        for id in touched {
+            let key = compile::key(id)?;
+            match table.get(id) {
+                Some(entry) => self.set(key, entry, cursor, &mut ops)?,
+                None => self.remove(key, &mut ops),
+            }
+        }
+        if table.services().len() == 0 {
+            ops.push(Op::NoAddresses);
+        }
+        Ok(ops)
+    }
+
+    /// The writes that send the packets of an address's real servers another way.
+    ///
+    /// # Errors
+    /// There is no room for a next hop.
+    pub fn resolve(
+        &mut self,
+        address: IpAddr,
+        hop: Option<NextHop>,
+    ) -> Result<Vec<Op>, PlanError> {
+        let Some((slot, write)) = self.hops.resolve(address, hop)? else { return Ok(Vec::new()) };
+        let dests: BTreeSet<u32> = self.hops.dests(address).collect();
+        let mut ops: Vec<Op> = write.into_iter().collect();
+        for known in self.dests.values_mut().filter(|known| dests.contains(&known.slot)) {
+            known.value.next_hop = slot;
+            ops.push(Op::Dest(known.slot, known.value));
+        }
+        Ok(ops)
+    }
+
+    /// Addresses whose next hop matters.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.hops.addresses()
+    }
+
+    /// The slot of a real server, if it has one.
+    #[must_use]
+    pub fn slot(&self, service: &ServiceId, dest: &DestAddr) -> Option<u32> {
+        let key = compile::key(service).ok()?;
+        self.dests.get(&(key, *dest)).map(|known| known.slot)
+    }
+
+    /// Gives up the slots of real servers that are gone and of which `is_idle` says that no
+    /// connection is left, and lets what was given up before be used again.
+    pub fn collect(&mut self, is_idle: impl Fn(u32) -> bool) -> Vec<Op> {
+        let idle: Vec<DestKey> = self
+            .dests
+            .iter()
+            .filter(|(_, known)| !known.value.is_available() && is_idle(known.slot))
+            .map(|(key, _)| *key)
+            .collect();
+        let mut ops = Vec::new();
+        for key in idle {
+            if let Some(known) = self.dests.remove(&key) {
+                self.hops.leave(key.1.address, known.slot);
+                self.dest_slots.give(known.slot);
+                ops.push(Op::Dest(known.slot, map::Dest { flags: 0, ..known.value }));
+            }
+        }
+        self.rest();
+        ops
+    }
+
+    /// Lets what was given up before the last call be used again.
+    pub fn rest(&mut self) {
+        self.service_slots.rest();
+        self.dest_slots.rest();
+        self.pools.rest();
+        self.hops.rest();
+    }
+
+    /// Places in use and places in all, by what they hold.
+    #[must_use]
+    pub fn occupancy(&self) -> [(&'static str, u32, u32); 4] {
+        let (hops, most_hops) = self.hops.occupancy();
+        [
+            ("services", self.service_slots.used(), self.service_slots.capacity()),
+            ("real servers", self.dest_slots.used(), self.dest_slots.capacity()),
+            ("pool places", self.pools.used(), self.pools.capacity()),
+            ("next hops", hops, most_hops),
+        ]
+    }
+
+    /// Whether everything can be planned, before anything is.
+    fn check(&self, table: &Table, touched: &[ServiceId]) -> Result<(), PlanError> {
+        let (mut places, mut slots) = (0u32, 0u32);
+        for id in touched {
+            let key = compile::key(id)?;
+            let Some(entry) = table.get(id) else { continue };
+            compile::scheduler(&entry.service)?;
+            for real in entry.pool.iter() {
+                compile::dest(key, &real.dest, NextHop::UNRESOLVED)?;
+                slots += u32::from(!self.dests.contains_key(&(key, real.dest.addr)));
+            }
+            let len = capacity(entry.pool.len());
+            if len > MAX_POOL {
+                return Err(PlanError::TooMany(MAX_POOL));
+            }
+            places += len;
+        }
+        let room = |what, used: u32, more: u32, capacity: u32| {
+            let fits = more <= capacity.saturating_sub(used);
+            if fits { Ok(()) } else { Err(PlanError::NoRoom { what, capacity }) }
+        };
+        room("real server", self.dest_slots.used(), slots, self.dest_slots.capacity())?;
+        room("place in a pool", self.pools.used(), places, self.pools.capacity())
+    }
+
+    fn set(
+        &mut self,
+        key: ServiceKey,
+        entry: &VirtualService,
+        cursor: &dyn Fn(u32) -> u64,
+        ops: &mut Vec<Op>,
+    ) -> Result<(), PlanError> {
+        let kind = compile::scheduler(&entry.service)?;
+        let before = self.services.remove(&key);
+        let list = self.list(key, entry, ops)?;
+        self.retire(key, before.as_ref(), &list, ops);
+
+        let slot = match &before {
+            Some(before) => before.value.slot,
+            None => self.service_slots.take().ok_or(PlanError::NoRoom {
+                what: "service",
+                capacity: self.service_slots.capacity(),
+            })?,
+        };
+        let place = match &before {
+            Some(before) if before.kind == kind => {
+                let old = with_serials(&before.list, &list);
+                cursor::carried(kind, &old, &list, cursor(slot))
+            }
+            Some(_) => cursor::begun(kind, &list),
+            None => cursor::carried(kind, &[], &list, cursor::begun(kind, &[])),
+        };
+
+        let len = capacity(list.len());
+        let pool = self.pools.take(len).ok_or(PlanError::NoRoom {
+            what: "place in a pool",
+            capacity: self.pools.capacity(),
+        })?;
+        let rounds = cursor::params(&list);
+        let value = map::Service {
+            slot,
+            pool,
+            len,
+            scheduler: kind as u32,
+            step: rounds.step,
+            top: rounds.top,
+            pad: [0; 6],
+        };
+        let entries =
+            list.iter().map(|listed| PoolEntry { dest: listed.slot, weight: listed.weight });
+        ops.push(Op::Pool(pool, entries.collect()));
+        ops.push(Op::Cursor(slot, place));
+        ops.push(Op::Vip(key.address.ip()));
+        ops.push(Op::Service(key, value));
+        if let Some(before) = before {
+            self.pools.give(before.value.pool, before.value.len);
+        }
+        self.services.insert(key, Planned { value, kind, list });
+        Ok(())
+    }
+
+    fn remove(&mut self, key: ServiceKey, ops: &mut Vec<Op>) {
+        let Some(before) = self.services.remove(&key) else { return };
+        ops.push(Op::NoService(key));
+        self.retire(key, Some(&before), &[], ops);
+        self.pools.give(before.value.pool, before.value.len);
+        self.service_slots.give(before.value.slot);
+    }
+
+    /// Slots for a service's real servers, newest first: those that they have or had, or new ones.
+    fn list(
+        &mut self,
+        key: ServiceKey,
+        entry: &VirtualService,
+        ops: &mut Vec<Op>,
+    ) -> Result<Vec<Listed>, PlanError> {
+        let mut list = Vec::with_capacity(entry.pool.len());
+        for real in entry.pool.iter() {
+            let addr = real.dest.addr;
+            let known = self.dests.get(&(key, addr)).map(|known| known.slot);
+            let slot = match known {
+                Some(slot) => slot,
+                None => {
+                    let slot = self.dest_slots.take().ok_or(PlanError::NoRoom {
+                        what: "real server",
+                        capacity: self.dest_slots.capacity(),
+                    })?;
+                    ops.push(Op::Fresh(slot));
+                    slot
+                }
+            };
+            let value = compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?;
+            if self.dests.get(&(key, addr)).is_none_or(|known| known.value != value) {
+                ops.push(Op::Dest(slot, value));
+            }
+            if value.method == Method::MASQ {
+                ops.push(Op::Rip(addr.address));
+            }
+            self.dests.insert((key, addr), Known { slot, value });
+            list.push(Listed { slot, weight: real.dest.weight, serial: real.serial });
+        }
+        Ok(list)
+    }
+
+    /// Marks the real servers that are in the old list but not in the new one as gone.
+    fn retire(
+        &mut self,
+        key: ServiceKey,
+        before: Option<&Planned>,
+        list: &[Listed],
+        ops: &mut Vec<Op>,
+    ) {
+        let kept: BTreeSet<u32> = list.iter().map(|listed| listed.slot).collect();
+        let gone: BTreeSet<u32> = before
+            .into_iter()
+            .flat_map(|planned| planned.list.iter().map(|listed| listed.slot))
+            .filter(|slot| !kept.contains(slot))
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let of_service = self.dests.iter_mut().filter(|((service, _), _)| *service == key);
+        for (_, known) in of_service.filter(|(_, known)| gone.contains(&known.slot)) {
+            known.value.flags = map::Dest::USED;
+            ops.push(Op::Dest(known.slot, known.value));
+        }
+    }
+}
+
+/// An adopted list does not know its serial numbers: real servers in it that are in the new list as
+/// well have those of the new one.
+fn with_serials(before: &[Listed], now: &[Listed]) -> Vec<Listed> {
+    let serial = |slot| now.iter().find(|listed| listed.slot == slot).map(|listed| listed.serial);
+    let adopted = before.iter().all(|listed| listed.serial == 0) && before.len() > 1;
+    before
+        .iter()
+        .map(|listed| match serial(listed.slot) {
+            Some(serial) if adopted => Listed { serial, ..*listed },
+            _ => *listed,
+        })
+        .collect()
+}
+
+fn capacity(places: usize) -> u32 {
+    u32::try_from(places).unwrap_or(u32::MAX)
+}
+
+/// The address and port that a map value tells.
+#[must_use]
+pub fn addr(address: Addr, port: Be16) -> DestAddr {
+    DestAddr { address: address.ip(), port: port.get() }
+}
