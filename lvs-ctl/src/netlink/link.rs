@@ -34,6 +34,8 @@ const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 const IFF_UP: u32 = 1;
 const IFF_LOWER_UP: u32 = 1 << 16;
 const ARPHRD_ETHER: u16 = 1;
+/// Room for a name and the zero that ends it.
+const IFNAMSIZ: usize = 16;
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +107,9 @@ pub async fn by_name(name: &str) -> io::Result<Option<Link>> {
 
 /// As [`by_name`], over an open socket.
 pub(super) async fn get_by_name(requests: &mut Requests, name: &str) -> io::Result<Option<Link>> {
+    if !(1..IFNAMSIZ).contains(&name.len()) {
+        return Ok(None);
+    }
     let mut text = name.as_bytes().to_vec();
     text.push(0);
     get(requests, question(0).with(IFLA_IFNAME, &text)).await

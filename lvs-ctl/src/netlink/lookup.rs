@@ -20,7 +20,7 @@ use super::{
 pub(super) struct Lookup {
     requests: Requests,
     upkeep: Upkeep,
-    /// The neighbours on a way, and so to be kept.
+    /// The neighbours on a way that do not stand by themselves.
     kept: BTreeSet<Key>,
     /// The links seen since [`Lookup::refresh`].
     links: BTreeMap<u32, Option<Link>>,
@@ -145,8 +145,12 @@ impl Lookup {
 
     /// What the neighbour's entry says, after making sure that somebody keeps it.
     async fn answer(&mut self, key: Key) -> io::Result<Answer> {
-        self.kept.insert(key);
         let mut entry = neighbour::get(&mut self.requests, key).await?;
+        if entry.as_ref().is_some_and(Entry::stands_alone) {
+            self.kept.remove(&key);
+        } else {
+            self.kept.insert(key);
+        }
         if entry.as_ref().is_none_or(|entry| entry.wants_asking(self.upkeep)) {
             neighbour::ask(&mut self.requests, key, self.upkeep).await?;
             entry = neighbour::get(&mut self.requests, key).await?;

@@ -40,7 +40,7 @@ impl fmt::Display for Mode {
 pub fn choose(facts: &LinkFacts, peer: Option<&PeerFacts>) -> (Mode, String) {
     let link = &facts.link;
     if link.mac.is_none() {
-        let why = "it carries no Ethernet frames, so the director does not act on it";
+        let why = "it is no Ethernet interface, so no real server is reached over it";
         return (Mode::Generic, why.to_owned());
     }
     match (link.kind.as_deref(), facts.xdp) {
@@ -156,6 +156,7 @@ fn not_in_driver(facts: &LinkFacts) -> String {
         (Some("veth"), _) => {
             "native XDP needs a receive queue here for every send queue of its peer".to_owned()
         }
+        (Some("bond"), _) => "not every port of the bond runs XDP".to_owned(),
         (Some(kind), _) => format!("a {kind} interface has no driver that runs XDP"),
         (None, Some(driver)) => format!("the driver {driver} does not run XDP"),
         (None, None) => "its driver does not run XDP".to_owned(),

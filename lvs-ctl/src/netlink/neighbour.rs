@@ -92,19 +92,22 @@ impl Entry {
         }
     }
 
-    /// Whether it must be asked for, to be kept.
+    /// Whether it needs nobody to confirm it: an operator's permanent entry, one of a device
+    /// without ARP, one that another daemon feeds (EVPN).
     ///
-    /// An operator's permanent entry and one that another daemon feeds (EVPN) stand by themselves;
-    /// to ask for them would take that from them (`neigh_add` clears the marks it is not given).
-    /// A failed entry that is not managed is one being flushed: no word about the host.
+    /// To ask for it would take that from it: `neigh_add` clears the marks that it is not given.
+    pub(super) const fn stands_alone(&self) -> bool {
+        self.state & (NUD_PERMANENT | NUD_NOARP) != 0 || self.flags & NTF_EXT_LEARNED != 0
+    }
+
+    /// Whether it must be asked for, to be kept. A failed entry that is not managed is one being
+    /// flushed: no word about the host.
     pub(super) fn wants_asking(&self, upkeep: Upkeep) -> bool {
-        let kept =
-            self.state & (NUD_PERMANENT | NUD_NOARP) != 0 || self.flags & NTF_EXT_LEARNED != 0;
         let asked = match upkeep {
             Upkeep::Managed => self.managed,
             Upkeep::Probed => self.state & (NUD_VALID | NUD_INCOMPLETE | NUD_FAILED) != 0,
         };
-        !kept && !asked
+        !asked && !self.stands_alone()
     }
 
     /// Whether a director asked the kernel to keep it, and the kernel took no notice. (Without the

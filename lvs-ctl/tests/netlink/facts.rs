@@ -20,7 +20,9 @@ fn a_link_is_described() {
         assert!(d0.up && d0.carrier && d0.mac.is_some() && d0.xdp == Attached::No);
         lab.far("link set r0 down");
         assert!(!link::by_name("d0").await.unwrap().unwrap().carrier);
-        assert_eq!(link::by_name("nothing").await.unwrap(), None);
+        for name in ["nothing", "", "a name longer than any interface's"] {
+            assert_eq!(link::by_name(name).await.unwrap(), None, "{name:?}");
+        }
         assert_eq!(link::by_name("lo").await.unwrap().unwrap().mac, None);
     });
 }
@@ -65,6 +67,7 @@ fn a_veth_into_another_namespace_is_generic() {
         let (mode, why) = mode::choose(&facts, Some(&peer));
         assert_eq!(mode, Mode::Generic);
         assert!(why.contains("another network namespace") && !why.contains("GRO"), "{why}");
+        assert!(why.contains("ethtool -K v1 gro on tx off over there"), "{why}");
 
         let (facts, peer) = gather("d0").await;
         let (mode, why) = mode::choose(&facts, peer.as_ref());

@@ -116,12 +116,15 @@ fn entries_of_the_operator_are_used_and_left_alone() {
 fn neighbours_are_probed_where_the_kernel_keeps_none() {
     in_lab(async |lab| {
         let resolver = Rtnetlink::with_upkeep(Upkeep::Probed).expect("a resolver");
-        let mut seen = Seen::by(resolver, ["192.0.2.10", "192.0.2.77"]);
+        lab.director("neigh add 192.0.2.50 lladdr 02:00:00:00:00:77 dev d0 nud permanent");
+        let mut seen = Seen::by(resolver, ["192.0.2.10", "192.0.2.50", "192.0.2.77"]);
         seen.resolved("192.0.2.10").await;
         assert!(!lab.director("neigh show 192.0.2.10").contains("managed"));
         seen.until("192.0.2.77", silent("192.0.2.77")).await;
         lab.far("address add 192.0.2.77/24 dev r0");
+        // A round of probes it takes to find that one.
         seen.resolved("192.0.2.77").await;
+        assert!(lab.director("neigh show 192.0.2.50").contains("PERMANENT"));
         lab.director("neigh flush all");
         lab.far(SET_NEW_MAC);
         seen.until("192.0.2.10", has_mac(NEW_MAC)).await;

@@ -100,7 +100,7 @@ fn virtual_interfaces_without_a_driver_are_generic() {
 fn a_bond_goes_native_where_its_ports_do() {
     let bond = interface(Some("bond"), None);
     check(&bond, None, Mode::Native, "ports");
-    check(&with_features(bond, false, false), None, Mode::Generic, "bond");
+    check(&with_features(bond, false, false), None, Mode::Generic, "not every port");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_tap_stays_generic_though_its_driver_runs_xdp() {
 fn a_device_without_frames_says_so() {
     let mut wireguard = interface(Some("wireguard"), None);
     wireguard.link.mac = None;
-    check(&wireguard, None, Mode::Generic, "no Ethernet frames");
+    check(&wireguard, None, Mode::Generic, "no Ethernet interface");
 }
 
 #[test]
