@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -22,6 +23,9 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long it may take to end when asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a failing test wants to know of the director.
+const QUESTIONS: [&str; 2] = ["lvs-ctl status", "ipvsadm -Ln --stats"];
 
 /// Names by which `lvs-ctl` is also called.
 const NAMES: [&str; 4] = ["lvs-ctl", "ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
@@ -56,13 +60,15 @@ pub struct Settings {
     pub mode: Mode,
     /// Further arguments of `lvs-ctl run`.
     pub arguments: Vec<String>,
+    /// The program to run; `None`: [`controller_program`].
+    pub program: Option<PathBuf>,
 }
 
 impl Settings {
     /// All the host's interfaces, nothing further.
     #[must_use]
     pub fn new(host: &Host, mode: Mode) -> Self {
-        Self { interfaces: host.interfaces().to_vec(), mode, arguments: Vec::new() }
+        Self { interfaces: host.interfaces().to_vec(), mode, arguments: Vec::new(), program: None }
     }
 }
 
@@ -135,7 +141,7 @@ impl Director {
     /// When `lvs-ctl` is not found, ends, or does not answer in time: with its log.
     pub fn start_with(host: &Host, settings: Settings) -> Result<Self> {
         let netns = Arc::clone(host.netns());
-        let program = controller_program()?;
+        let program = settings.program.clone().map_or_else(controller_program, Ok)?;
         let places = Places::make(host, &program)?;
         let mut director = Self { netns, program, settings, places, controller: None };
         director.run()?;
@@ -257,6 +263,14 @@ impl Director {
 
 impl Drop for Director {
     fn drop(&mut self) {
+        if thread::panicking() {
+            for question in QUESTIONS {
+                match self.shell(question) {
+                    Ok(said) => eprintln!("{said}"),
+                    Err(error) => eprintln!("{error:#}"),
+                }
+            }
+        }
         // First the controller, then what it would attach again.
         drop(self.controller.take());
         if let Err(error) = self.detach() {

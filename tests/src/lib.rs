@@ -17,7 +17,7 @@
 //! | [`split`] | who answered how often |
 //! | [`director`] | `lvs-ctl run` in the director's namespace |
 //! | [`capture`] | frames seen at an interface |
-//! | [`assert`] | waiting with a deadline |
+//! | [`mod@assert`] | waiting with a deadline |
 //!
 //! A topology is torn down when it is dropped, on SIGINT, SIGTERM and SIGHUP, and, after SIGKILL, by
 //! the next process that makes one.
