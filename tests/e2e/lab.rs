@@ -10,6 +10,7 @@ use std::{
 };
 
 use lvs_tests::{
+    capture,
     layout::{CLIENT, DR_SERVERS, DR_VIP, NAT_GATEWAY, NAT_SERVERS, NAT_VIP},
     offload::{self, Feature},
     prelude::*,
@@ -17,15 +18,10 @@ use lvs_tests::{
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn serve(topology: &Topology, servers: &[(&str, std::net::Ipv4Addr)]) -> Vec<Web> {
-    let start = |name| Web::start(topology.host(name), &Services::usual()).unwrap();
-    servers.iter().map(|(name, _)| start(name)).collect()
-}
-
 #[test]
 fn in_the_nat_cluster_a_client_reaches_real_servers_through_the_director_as_router() {
     let topology = Topology::nat(Offload::Untouched).unwrap();
-    let _web = serve(&topology, &NAT_SERVERS);
+    let _web = topology.serve(&Services::usual()).unwrap();
     let host = topology.host("client");
     host.netns().ip(&[format!("route add 192.168.2.0/24 via {NAT_VIP}")]).unwrap();
     for (name, rip) in NAT_SERVERS {
@@ -41,7 +37,7 @@ fn in_the_nat_cluster_a_client_reaches_real_servers_through_the_director_as_rout
 #[test]
 fn in_the_dr_cluster_everybody_is_a_neighbour() {
     let topology = Topology::dr(Offload::Prepared).unwrap();
-    let _web = serve(&topology, &DR_SERVERS);
+    let _web = topology.serve(&Services::usual()).unwrap();
     let client = topology.host("client").client();
     client.ping(DR_VIP).unwrap();
     for (name, rip) in DR_SERVERS {
@@ -100,7 +96,7 @@ fn prepared_and_untouched_links_differ_in_gro_and_checksum_offload_at_the_switch
 #[test]
 fn a_big_transfer_is_checked_byte_by_byte_in_both_directions() {
     let topology = Topology::dr(Offload::Untouched).unwrap();
-    let web = serve(&topology, &DR_SERVERS);
+    let web = topology.serve(&Services::usual()).unwrap();
     let (name, rip) = DR_SERVERS[0];
     let client = topology.host("client").client();
     let downloaded = client.download((rip, 80), 100_000_000).unwrap();
@@ -113,13 +109,13 @@ fn a_big_transfer_is_checked_byte_by_byte_in_both_directions() {
 #[test]
 fn a_transfer_at_a_rate_can_be_watched_and_fails_when_its_server_dies() {
     let topology = Topology::dr(Offload::Untouched).unwrap();
-    let mut web = serve(&topology, &DR_SERVERS[..1]);
+    let mut web = Web::start(topology.host(DR_SERVERS[0].0), &Services::usual()).unwrap();
     let client = topology.host("client").client();
     let to = (DR_SERVERS[0].1, 80);
     let download = client.start_download(to, 50_000_000, Some(10_000_000)).unwrap();
     download.wait_until(2_000_000, SOON).unwrap();
     assert!(download.received() < 50_000_000);
-    web[0].process().kill().unwrap();
+    web.process().kill().unwrap();
     let error = download.finish().unwrap_err();
     assert!(format!("{error:#}").contains("of 50000000 bytes"), "{error:#}");
 }
@@ -127,7 +123,7 @@ fn a_transfer_at_a_rate_can_be_watched_and_fails_when_its_server_dies() {
 #[test]
 fn tcp_and_udp_echoes_answer_their_name_from_the_address_asked() {
     let topology = Topology::dr(Offload::Untouched).unwrap();
-    let _web = serve(&topology, &DR_SERVERS);
+    let _web = topology.serve(&Services::usual()).unwrap();
     let (name, rip) = DR_SERVERS[1];
     let client = topology.host("client").client();
     assert_eq!(client.tcp_echo((rip, 3306), b"select 1").unwrap(), name);
@@ -144,7 +140,7 @@ fn tcp_and_udp_echoes_answer_their_name_from_the_address_asked() {
 #[test]
 fn clients_in_parallel_are_all_answered_and_source_ports_can_be_chosen() {
     let topology = Topology::dr(Offload::Untouched).unwrap();
-    let _web = serve(&topology, &DR_SERVERS);
+    let _web = topology.serve(&Services::usual()).unwrap();
     let (name, rip) = DR_SERVERS[0];
     let client = topology.host("client").client();
     client.parallel((rip, 80), 1000, 8).assert_is(&[(name, 1000)]);
@@ -154,15 +150,17 @@ fn clients_in_parallel_are_all_answered_and_source_ports_can_be_chosen() {
     for _ in 0..2 {
         client.clone().from_port(6000).sequential((rip, 80), 20).assert_is(&[(name, 20)]);
     }
-    client.sequential((rip, 81), 2).failures().iter().for_each(|failure| {
-        assert!(failure.contains("Connection refused"), "{failure}");
-    });
+    let refused = client.sequential((rip, 81), 50);
+    let (last, failures) = refused.failures().split_last().unwrap();
+    assert_eq!((refused.answered(), failures.len()), (0, 10));
+    assert!(failures.iter().all(|failure| failure.contains("Connection refused")), "{refused}");
+    assert_eq!(last, "no further attempt after 10 failures");
 }
 
 #[test]
 fn the_real_curl_understands_the_server() {
     let topology = Topology::dr(Offload::Untouched).unwrap();
-    let _web = serve(&topology, &DR_SERVERS);
+    let _web = topology.serve(&Services::usual()).unwrap();
     let (name, rip) = DR_SERVERS[0];
     let client = topology.host("client").client();
     let twice = client.curl(&[&format!("http://{rip}/"), &format!("http://{rip}/")]).unwrap();
@@ -182,8 +180,8 @@ fn the_real_curl_understands_the_server() {
 fn topologies_with_the_same_addresses_do_not_meet() {
     let topologies: Vec<_> = (0..3).map(|_| Topology::dr(Offload::Untouched).unwrap()).collect();
     let (name, rip) = DR_SERVERS[0];
-    // Only the second one serves.
-    let _web = serve(&topologies[1], &DR_SERVERS[..1]);
+    // Only in the second one somebody serves.
+    let _web = topologies[1].serve(&Services::usual()).unwrap();
     let ask = |topology: &Topology| topology.host("client").client().sequential((rip, 80), 5);
     assert_eq!(ask(&topologies[0]).answered(), 0);
     ask(&topologies[1]).assert_is(&[(name, 5)]);
@@ -193,7 +191,7 @@ fn topologies_with_the_same_addresses_do_not_meet() {
 #[test]
 fn a_dropped_topology_leaves_no_namespace_process_or_directory() {
     let topology = Topology::manual(Offload::Prepared).unwrap();
-    let mut web = serve(&topology, &NAT_SERVERS);
+    let mut web = topology.serve(&Services::usual()).unwrap();
     let ours = web[0].process().pid();
     // One that nobody holds, which went to live in a session of its own.
     let host = topology.host("client").netns();
@@ -219,7 +217,7 @@ fn what_a_signal_or_a_kill_interrupts_is_removed() {
         let mut other = stand();
         send(&other, signal);
         assert!(!other.wait().unwrap().success());
-        assert_eq!(left_by(&other), [String::new(); 0], "after SIG{signal}");
+        assert_eq!(left_by(&other), Vec::<String>::new(), "after SIG{signal}");
     }
     let mut killed = stand();
     send(&killed, "KILL");
@@ -227,7 +225,7 @@ fn what_a_signal_or_a_kill_interrupts_is_removed() {
     assert!(!left_by(&killed).is_empty(), "a kill leaves no time to clean up");
     // The next one sweeps; this process has swept before.
     let mut next = stand();
-    assert_eq!(left_by(&killed), [String::new(); 0], "after the next lab has been made");
+    assert_eq!(left_by(&killed), Vec::<String>::new(), "after the next lab has been made");
     send(&next, "INT");
     next.wait().unwrap();
 }
@@ -256,4 +254,29 @@ fn left_by(child: &Child) -> Vec<String> {
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     let (namespace, directory) = (format!("lvs-lab-{}-", child.id()), format!("{}-", child.id()));
     names.filter(|name| name.starts_with(&namespace) || name.starts_with(&directory)).collect()
+}
+
+#[test]
+fn a_capture_holds_every_frame_and_tshark_finds_the_one_with_a_bad_checksum() {
+    let topology = Topology::dr(Offload::Untouched).unwrap();
+    let _web = topology.serve(&Services::usual()).unwrap();
+    let (name, rip) = DR_SERVERS[0];
+    let client = topology.host("client");
+    let capture = Capture::start(client.netns(), "eth0").unwrap();
+    client.client().datagrams((rip, 53), 20, b"odd").assert_is(&[(name, 20)]);
+    client.client().download((rip, 80), 1_000_000).unwrap();
+    let frames = capture.stop().unwrap();
+    let udp = |frame: &&Frame| frame.bytes().get(23) == Some(&17);
+    assert_eq!(frames.iter().filter(udp).filter(|frame| frame.is_sent()).count(), 20);
+    assert_eq!(frames.iter().filter(udp).filter(|frame| !frame.is_sent()).count(), 20);
+    assert!(frames.iter().any(Frame::is_pending), "veth leaves checksums to the device");
+    let file = topology.lab().directory().join("client.pcap");
+    frames.save(&file).unwrap();
+    assert_eq!(capture::faults(&file).unwrap(), Vec::<String>::new());
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.windows(3).position(|window| window == b"odd").unwrap();
+    bytes[at] = b'O';
+    fs::write(&file, bytes).unwrap();
+    let faults = capture::faults(&file).unwrap();
+    assert!(faults.len() == 1 && faults[0].contains("Bad checksum"), "{faults:?}");
 }

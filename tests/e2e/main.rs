@@ -1,3 +1,5 @@
 //! The whole in network namespaces: real clients, real servers, real sockets. Needs root.
 
+#![forbid(unsafe_code)]
+
 mod lab;

@@ -16,8 +16,8 @@ const PIECE: usize = 64 * 1024;
 /// `length` is 0.
 #[must_use]
 pub fn at(offset: u64, length: u64) -> &'static [u8] {
-    let start = (offset % PERIOD as u64) as usize;
-    let length = length.min(PIECE as u64) as usize;
+    let start = usize::try_from(offset % PERIOD as u64).unwrap_or_default();
+    let length = usize::try_from(length).map_or(PIECE, |length| length.min(PIECE));
     &block()[start..start + length]
 }
 

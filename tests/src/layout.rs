@@ -21,7 +21,8 @@ use anyhow::Result;
 
 use crate::{
     offload::Offload,
-    topology::{HostPlan, LinkPlan, Plan, Topology},
+    topology::{Host, HostPlan, LinkPlan, Plan, Topology},
+    web::{Services, Web},
 };
 
 /// The client (CIP).
@@ -66,6 +67,13 @@ impl Topology {
             .host(client())
             .host(forwarding(HostPlan::new("director").link(link).link(back(director))));
         dr_servers(nat_servers(plan)).build()
+    }
+
+    /// Starts the services on every real server of the manual's that this topology has.
+    pub fn serve(&self, services: &Services) -> Result<Vec<Web>> {
+        let servers = NAT_SERVERS.iter().chain(&DR_SERVERS);
+        let is_server = |host: &&Host| servers.clone().any(|(name, _)| *name == host.name());
+        self.hosts().filter(is_server).map(|host| Web::start(host, services)).collect()
     }
 }
 

@@ -17,18 +17,21 @@
 //! | [`split`] | who answered how often |
 //! | [`director`] | `lvs-ctl run` in the director's namespace |
 //! | [`capture`] | frames seen at an interface |
-//! | [`assert`] | waiting with a deadline |
+//! | [`mod@assert`] | waiting with a deadline |
 //!
 //! A topology is torn down when it is dropped, on SIGINT, SIGTERM and SIGHUP, and, after SIGKILL, by
 //! the next process that makes one.
 
 pub mod assert;
+pub mod capture;
 pub mod client;
 pub mod content;
+pub mod director;
 pub mod lab;
 pub mod layout;
 pub mod netns;
 pub mod offload;
+mod plan;
 pub mod process;
 mod report;
 mod residue;
@@ -41,7 +44,9 @@ pub mod web;
 pub mod prelude {
     pub use crate::{
         assert::eventually,
+        capture::{Capture, Frame},
         client::Client,
+        director::{Director, Mode},
         layout,
         offload::Offload,
         split::Split,

@@ -13,16 +13,20 @@ use std::{
     process::{Command, Output, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use nix::{
+    ifaddrs::getifaddrs,
+    net::if_::InterfaceFlags,
     sched::{CloneFlags, setns},
     sys::{prctl, signal::Signal},
     unistd::{Pid, getppid},
 };
 
 use crate::{
+    assert::eventually,
     lab::Lab,
     residue::{self, NETNS_DIR, NETNS_PREFIX, Residue},
 };
@@ -46,7 +50,7 @@ impl Netns {
                 .args(["netns", "add", &name])
                 .output()
                 .context("running ip (is iproute2 installed?)")?;
-            text(&format!("ip netns add {name}"), added)?;
+            text(&format!("ip netns add {name}"), &added)?;
             File::open(Path::new(NETNS_DIR).join(&name)).context("opening the new namespace")
         })?;
         Ok(Self { name, label: label.into(), handle: Arc::new(handle), lab: Arc::clone(lab) })
@@ -77,19 +81,6 @@ impl Netns {
                 inside()
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    }
-
-    /// Like [`Self::run`], on a thread that goes on by itself.
-    pub fn spawn<R: Send + 'static>(
-        &self,
-        inside: impl FnOnce() -> R + Send + 'static,
-    ) -> thread::JoinHandle<R> {
-        let handle = Arc::clone(&self.handle);
-        thread::spawn(move || {
-            setns(handle.as_fd(), CloneFlags::CLONE_NEWNET)
-                .expect("a thread of root enters a namespace held open");
-            inside()
         })
     }
 
@@ -130,7 +121,7 @@ impl Netns {
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{line}: cannot be started"))?;
-        text(&line, output)
+        text(&line, &output)
     }
 
     /// Runs lines of `ip` commands, without the `ip` in front, all at once.
@@ -142,7 +133,7 @@ impl Netns {
         for line in lines {
             self.lab.note(format!("{}$ ip {}", self.label, line.as_ref()));
         }
-        let script: String = lines.iter().map(|line| format!("{}\n", line.as_ref())).collect();
+        let script: String = lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect();
         let mut child = self
             .command("ip")
             .args(["-batch", "-"])
@@ -154,7 +145,7 @@ impl Netns {
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(script.as_bytes())?;
         }
-        text(&format!("{}$ ip -batch -\n{script}", self.label), child.wait_with_output()?)?;
+        text(&format!("{}$ ip -batch -\n{script}", self.label), &child.wait_with_output()?)?;
         Ok(())
     }
 
@@ -162,10 +153,26 @@ impl Netns {
     /// with a dot in its name wants slashes.
     pub fn sysctl(&self, key: &str, value: &str) -> Result<()> {
         self.lab.note(format!("{}$ sysctl -w {key}={value}", self.label));
+        self.write_sysctl(key, value)
+    }
+
+    /// Like [`Self::sysctl`], without a word in the command log.
+    pub(crate) fn write_sysctl(&self, key: &str, value: &str) -> Result<()> {
         let key = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
         let path = Path::new("/proc/sys").join(key);
         self.run(|| fs::write(&path, value))
             .with_context(|| format!("writing {value} to {}", path.display()))
+    }
+
+    /// Waits until every interface but `lo` is up and running: only then are frames carried.
+    pub fn wait_until_up(&self) -> Result<()> {
+        let running = || {
+            let entries = getifaddrs().ok()?.filter(|entry| entry.interface_name != "lo");
+            let all = entries.map(|entry| entry.flags).reduce(InterfaceFlags::intersection);
+            all.is_none_or(|flags| flags.contains(InterfaceFlags::IFF_RUNNING)).then_some(())
+        };
+        let what = format!("the interfaces of {} are running", self.name);
+        self.run(|| eventually(&what, Duration::from_secs(10), running))
     }
 
     /// Processes inside, ourselves excepted.
@@ -192,7 +199,7 @@ impl Drop for Netns {
 }
 
 /// The standard output of a command that went well.
-pub(crate) fn text(line: &str, output: Output) -> Result<String> {
+pub(crate) fn text(line: &str, output: &Output) -> Result<String> {
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);

@@ -7,17 +7,13 @@ use crate::{lab::Lab, netns::Netns};
 
 /// What is asked of each namespace.
 const QUESTIONS: [&str; 4] =
-    ["ip -brief address", "ip route", "ip neighbour", "ip -statistics -details link"];
+    ["ip -brief address", "ip route", "ip neighbour", "ip -statistics link"];
 
 /// Commands, state of each namespace, and the ends of the logs.
-pub(crate) fn of<'t>(
-    lab: &Lab,
-    hosts: impl Iterator<Item = &'t Netns>,
-    switches: impl Iterator<Item = &'t Netns>,
-) -> String {
+pub(crate) fn of<'t>(lab: &Lab, namespaces: impl Iterator<Item = &'t Netns>) -> String {
     let mut text = format!("──── lab {} ────\n", lab.number());
     let commands = lab.commands();
-    for netns in hosts.chain(switches) {
+    for netns in namespaces {
         write_state(&mut text, netns);
     }
     text.push_str("── commands\n");
@@ -43,6 +39,7 @@ fn write_logs(text: &mut String, lab: &Lab) {
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.extension().is_some_and(|extension| extension == "log")
             && let Ok(log) = fs::read(&path)
+            && !log.is_empty()
         {
             line(text, &format!("── {}", path.display()));
             line(text, &String::from_utf8_lossy(&log));

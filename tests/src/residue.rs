@@ -59,13 +59,13 @@ pub(crate) fn make<R>(residue: Residue, make: impl FnOnce() -> Result<R>) -> Res
     prepare()?;
     let mut register = register();
     register.push(residue);
-    let made = make();
-    if made.is_err()
+    let result = make();
+    if result.is_err()
         && let Some(residue) = register.pop()
     {
         residue.remove()?;
     }
-    made
+    result
 }
 
 /// Removes the thing and forgets it.

@@ -1,59 +1,14 @@
-//! Hosts, switches and the links between them: planned as data, then built.
+//! Hosts, switches and the links between them, built as planned.
 #![forbid(unsafe_code)]
 
 use std::{collections::BTreeMap, sync::Arc, thread};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{client::Client, lab::Lab, netns::Netns, offload::Offload, report};
-
-/// What to build.
-#[derive(Debug, Clone, Default)]
-pub struct Plan {
-    switches: Vec<String>,
-    hosts: Vec<HostPlan>,
-}
-
-/// A host: its links, addresses, routes and sysctls.
-#[derive(Debug, Clone)]
-pub struct HostPlan {
-    name: String,
-    links: Vec<LinkPlan>,
-    loopback: Vec<String>,
-    routes: Vec<String>,
-    sysctls: Vec<(String, String)>,
-}
-
-/// A link of a host to a switch.
-#[derive(Debug, Clone)]
-pub struct LinkPlan {
-    interface: String,
-    switch: String,
-    addresses: Vec<String>,
-    offload: Offload,
-}
+pub use crate::plan::{HostPlan, LinkPlan, Plan};
+use crate::{client::Client, lab::Lab, netns::Netns, report};
 
 impl Plan {
-    /// An empty plan.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A switch: a bridge in a namespace of its own.
-    #[must_use]
-    pub fn switch(mut self, name: &str) -> Self {
-        self.switches.push(name.into());
-        self
-    }
-
-    /// A host.
-    #[must_use]
-    pub fn host(mut self, host: HostPlan) -> Self {
-        self.hosts.push(host);
-        self
-    }
-
     /// Builds it.
     ///
     /// # Errors
@@ -61,11 +16,12 @@ impl Plan {
     /// When the process is not root, a name is too long for an interface, or `ip` refuses a line.
     pub fn build(self) -> Result<Topology> {
         let lab = Lab::new()?;
-        let mut topology =
-            Topology { hosts: BTreeMap::new(), switches: BTreeMap::new(), lab: Arc::clone(&lab) };
+        let (hosts, switches) = (BTreeMap::new(), BTreeMap::new());
+        let mut topology = Topology { hosts, switches, ports: 0, lab: Arc::clone(&lab) };
         for name in self.switches {
             let netns = Netns::new(&lab, &name)?;
-            // Without multicast snooping neighbour discovery reaches everyone at once.
+            // A switch has no addresses; without snooping every multicast reaches everyone at once.
+            netns.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
             netns.ip(&["link add br0 type bridge mcast_snooping 0", "link set br0 up"])?;
             topology.switches.insert(name, netns);
         }
@@ -73,76 +29,10 @@ impl Plan {
             let host = topology.build_host(&plan)?;
             topology.hosts.insert(plan.name, host);
         }
+        for netns in topology.namespaces() {
+            netns.wait_until_up()?;
+        }
         Ok(topology)
-    }
-}
-
-impl HostPlan {
-    /// A host with nothing but a loopback interface. The name is at most nine bytes long.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            links: Vec::new(),
-            loopback: Vec::new(),
-            routes: Vec::new(),
-            sysctls: Vec::new(),
-        }
-    }
-
-    /// A link to a switch.
-    #[must_use]
-    pub fn link(mut self, link: LinkPlan) -> Self {
-        self.links.push(link);
-        self
-    }
-
-    /// An address (`192.168.4.15/32`) on `lo`.
-    #[must_use]
-    pub fn loopback(mut self, address: &str) -> Self {
-        self.loopback.push(address.into());
-        self
-    }
-
-    /// A route, in the words of `ip route add`.
-    #[must_use]
-    pub fn route(mut self, route: &str) -> Self {
-        self.routes.push(route.into());
-        self
-    }
-
-    /// A sysctl, set before the interfaces come up.
-    #[must_use]
-    pub fn sysctl(mut self, key: &str, value: &str) -> Self {
-        self.sysctls.push((key.into(), value.into()));
-        self
-    }
-}
-
-impl LinkPlan {
-    /// A link called `interface` (as `eth0`) on the host's side.
-    #[must_use]
-    pub fn new(interface: &str, switch: &str) -> Self {
-        Self {
-            interface: interface.into(),
-            switch: switch.into(),
-            addresses: Vec::new(),
-            offload: Offload::Untouched,
-        }
-    }
-
-    /// An address with its prefix length.
-    #[must_use]
-    pub fn address(mut self, address: &str) -> Self {
-        self.addresses.push(address.into());
-        self
-    }
-
-    /// Settings of the switch's end.
-    #[must_use]
-    pub fn offload(mut self, offload: Offload) -> Self {
-        self.offload = offload;
-        self
     }
 }
 
@@ -151,6 +41,7 @@ impl LinkPlan {
 pub struct Topology {
     hosts: BTreeMap<String, Host>,
     switches: BTreeMap<String, Netns>,
+    ports: u32,
     lab: Arc<Lab>,
 }
 
@@ -192,13 +83,17 @@ impl Topology {
     /// neighbours, counters, logs.
     #[must_use]
     pub fn report(&self) -> String {
-        report::of(&self.lab, self.hosts.values().map(Host::netns), self.switches.values())
+        report::of(&self.lab, self.namespaces())
     }
 
-    fn build_host(&self, plan: &HostPlan) -> Result<Host> {
+    fn namespaces(&self) -> impl Iterator<Item = &Netns> {
+        self.hosts.values().map(|host| &**host.netns()).chain(self.switches.values())
+    }
+
+    fn build_host(&mut self, plan: &HostPlan) -> Result<Host> {
         let netns = Netns::new(&self.lab, &plan.name)?;
         for (key, value) in BASELINE {
-            netns.sysctl(key, value)?;
+            netns.write_sysctl(key, value)?;
         }
         for (key, value) in &plan.sysctls {
             netns.sysctl(key, value)?;
@@ -215,22 +110,24 @@ impl Topology {
         }
         lines.extend(plan.routes.iter().map(|route| format!("route add {route}")));
         netns.ip(&lines).with_context(|| format!("setting up host {}", plan.name))?;
-        Ok(Host { name: plan.name.clone(), netns })
+        let interfaces = plan.links.iter().map(|link| link.interface.clone()).collect();
+        Ok(Host { name: plan.name.clone(), interfaces, netns: Arc::new(netns) })
     }
 
     /// Makes the veth pair: one end is the switch's port, the other the host's interface.
-    fn plug(&self, host: &HostPlan, link: &LinkPlan, netns: &Netns) -> Result<()> {
+    fn plug(&mut self, host: &HostPlan, link: &LinkPlan, netns: &Netns) -> Result<()> {
         let Some(switch) = self.switches.get(&link.switch) else {
             bail!("host {}: no switch {}", host.name, link.switch);
         };
         let port = format!("{}.{}", host.name, link.interface);
         ensure!(port.len() < libc::IFNAMSIZ, "{port} is too long for an interface's name");
+        // The kernel defers a change of carrier by up to a second unless an interface and its peer
+        // have different numbers, which in two namespaces they easily have not.
+        self.ports += 1;
+        let index = FIRST_PORT + self.ports;
+        let (interface, host) = (&link.interface, netns.name());
         switch.ip(&[
-            format!(
-                "link add {port} type veth peer name {} netns {}",
-                link.interface,
-                netns.name()
-            ),
+            format!("link add {port} index {index} type veth peer name {interface} netns {host}"),
             format!("link set {port} master br0 up"),
         ])?;
         switch.run(|| link.offload.apply(&port))
@@ -249,7 +146,8 @@ impl Drop for Topology {
 #[derive(Debug)]
 pub struct Host {
     name: String,
-    netns: Netns,
+    interfaces: Vec<String>,
+    netns: Arc<Netns>,
 }
 
 impl Host {
@@ -259,9 +157,15 @@ impl Host {
         &self.name
     }
 
+    /// Its interfaces, `lo` excepted, in the plan's order.
+    #[must_use]
+    pub fn interfaces(&self) -> &[String] {
+        &self.interfaces
+    }
+
     /// Its network namespace, to run things in.
     #[must_use]
-    pub fn netns(&self) -> &Netns {
+    pub fn netns(&self) -> &Arc<Netns> {
         &self.netns
     }
 
@@ -282,6 +186,9 @@ impl Host {
             .with_context(|| format!("{interface} has no MAC address: {shown}"))
     }
 }
+
+/// Interface number below those of a switch's ports.
+const FIRST_PORT: u32 = 1000;
 
 /// IPv4 settings of a new namespace are copied from the machine's own; so each that matters is set.
 const BASELINE: [(&str, &str); 11] = [

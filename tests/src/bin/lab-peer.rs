@@ -9,7 +9,7 @@ use lvs_tests::{
     offload::Offload,
     serve::{echo, http, listen, udp},
     topology::Topology,
-    web::{READY, Services, Web},
+    web::{READY, Services},
 };
 
 /// A peer in the lab
@@ -85,9 +85,7 @@ fn stand(layout: Layout, offload: Offload) -> Result<()> {
         Layout::Dr => Topology::dr(offload),
         Layout::Manual => Topology::manual(offload),
     }?;
-    let servers = topology.hosts().filter(|host| host.name().contains('-'));
-    let services = Services::usual();
-    let _running = servers.map(|host| Web::start(host, &services)).collect::<Result<Vec<_>>>()?;
+    let _running = topology.serve(&Services::usual())?;
     for host in topology.hosts() {
         say(&format!("{:10} nsenter --net=/run/netns/{}", host.name(), host.netns().name()))?;
     }

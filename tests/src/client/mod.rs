@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub use self::{
@@ -20,6 +20,9 @@ pub use self::{
     http::Answer,
 };
 use crate::{netns::Netns, split::Split};
+
+/// After so many failures a series of requests ends: each may take as long as the time limit.
+const FAILURES_MAX: usize = 10;
 
 /// Makes connections from a host. Every attempt is a connection of its own from a port of its own,
 /// every wait has a limit.
@@ -117,13 +120,14 @@ impl<'h> Client<'h> {
         Ok(Download::start(self.connect(to)?, bytes, rate))
     }
 
-    /// So many requests of `/`, one after the other, counted by the real server that answered.
+    /// So many requests of `/`, one after the other, counted by the real server that answered. Given
+    /// up after ten failures.
     pub fn sequential(&self, to: impl Into<SocketAddr>, requests: usize) -> Split {
         let to = to.into();
         self.netns.run(|| self.origin.requests(to, 0..requests))
     }
 
-    /// So many requests of `/` by `workers` at once.
+    /// So many requests of `/` by `workers` at once, each of which gives up after ten failures.
     pub fn parallel(&self, to: impl Into<SocketAddr>, requests: usize, workers: usize) -> Split {
         let to = to.into();
         let mine = |worker| (worker..requests).step_by(workers);
@@ -160,16 +164,11 @@ impl<'h> Client<'h> {
     }
 
     /// So many datagrams, each from a socket of its own, counted by the real server that answered.
+    /// Given up after ten failures.
     pub fn datagrams(&self, to: impl Into<SocketAddr>, count: usize, payload: &[u8]) -> Split {
         let to = to.into();
-        self.netns.run(|| {
-            let mut split = Split::default();
-            for attempt in 0..count {
-                let answered = self.origin.udp(to, attempt, payload);
-                split.count(answered.map(|answer| answer.server));
-            }
-            split
-        })
+        let ask = |attempt| Ok(self.origin.udp(to, attempt, payload)?.server);
+        self.netns.run(|| series(0..count, ask))
     }
 
     /// One ICMP echo; returns when it is answered.
@@ -178,15 +177,16 @@ impl<'h> Client<'h> {
         self.netns.run(|| ping::ping(to, self.origin.timeout))
     }
 
-    /// Runs the real `curl` with these arguments and returns what it printed.
+    /// Runs the real `curl` with these arguments, under the same limits on connecting and silence, and
+    /// returns what it printed.
     ///
     /// # Errors
     ///
     /// When it fails, also at an HTTP error.
     pub fn curl(&self, arguments: &[&str]) -> Result<String> {
         let limit = self.origin.timeout.as_secs().max(1).to_string();
-        let mut argv =
-            vec!["curl", "--silent", "--show-error", "--fail", "--connect-timeout", &limit];
+        let mut argv = vec!["curl", "--silent", "--show-error", "--fail"];
+        argv.extend(["--connect-timeout", &limit, "--speed-limit", "1", "--speed-time", &limit]);
         argv.extend_from_slice(arguments);
         self.netns.exec(&argv)
     }
@@ -203,12 +203,7 @@ impl Origin {
     }
 
     fn requests(&self, to: SocketAddr, attempts: impl Iterator<Item = usize>) -> Split {
-        let mut split = Split::default();
-        for attempt in attempts {
-            let answered = self.connect(to, attempt).and_then(|stream| http::get(stream, "/"));
-            split.count(answered.and_then(Answer::name));
-        }
-        split
+        series(attempts, |attempt| http::get(self.connect(to, attempt)?, "/")?.name())
     }
 
     fn udp(&self, to: SocketAddr, attempt: usize, payload: &[u8]) -> Result<UdpAnswer> {
@@ -256,4 +251,20 @@ impl Origin {
         }
         Ok(socket)
     }
+}
+
+/// Counts attempts until all are made or too many have failed.
+fn series(
+    attempts: impl Iterator<Item = usize>,
+    mut attempt: impl FnMut(usize) -> Result<String>,
+) -> Split {
+    let mut split = Split::default();
+    for number in attempts {
+        split.count(attempt(number));
+        if split.failures().len() == FAILURES_MAX {
+            split.count(Err(anyhow!("no further attempt after {FAILURES_MAX} failures")));
+            break;
+        }
+    }
+    split
 }

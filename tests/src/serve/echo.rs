@@ -1,4 +1,4 @@
-//! A TCP service in which the server speaks first, as MySQL does: its name in a line, then an echo.
+//! A TCP service in which the server speaks first, as a database does: its name in a line, then an echo.
 #![forbid(unsafe_code)]
 
 use std::{

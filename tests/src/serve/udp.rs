@@ -16,6 +16,9 @@ use nix::{
 };
 use socket2::{Protocol, Type};
 
+/// No UDP datagram is longer.
+const DATAGRAM_MAX: usize = 65_535;
+
 /// A socket on the port, IPv4 and IPv6, that tells at which address a datagram arrived.
 ///
 /// # Errors
@@ -29,18 +32,18 @@ pub fn bind(port: u16) -> io::Result<UdpSocket> {
 
 /// Serves for ever: answers a datagram with the name, a line feed and the datagram.
 pub fn serve(socket: &UdpSocket, name: &str) {
+    let mut buffer = vec![0; DATAGRAM_MAX];
     loop {
-        if let Err(error) = answer_one(socket, name) {
+        if let Err(error) = answer_one(socket, name, &mut buffer) {
             eprintln!("udp echo: {error}");
         }
     }
 }
 
-fn answer_one(socket: &UdpSocket, name: &str) -> io::Result<()> {
-    let mut datagram = [0; 65_536];
+fn answer_one(socket: &UdpSocket, name: &str, buffer: &mut [u8]) -> io::Result<()> {
     let mut control = cmsg_space!(libc::in6_pktinfo);
     let (length, from, at) = {
-        let mut parts = [IoSliceMut::new(&mut datagram)];
+        let mut parts = [IoSliceMut::new(buffer)];
         let received = recvmsg::<SockaddrIn6>(
             socket.as_raw_fd(),
             &mut parts,
@@ -59,7 +62,7 @@ fn answer_one(socket: &UdpSocket, name: &str) -> io::Result<()> {
     // The source address only; the way is the routing table's.
     at.ipi6_ifindex = 0;
     let head = format!("{name}\n");
-    let parts = [IoSlice::new(head.as_bytes()), IoSlice::new(&datagram[..length])];
+    let parts = [IoSlice::new(head.as_bytes()), IoSlice::new(&buffer[..length])];
     let control = [ControlMessage::Ipv6PacketInfo(&at)];
     sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::empty(), Some(&from))?;
     Ok(())
