@@ -19,6 +19,8 @@ mod find;
 mod hash;
 mod insert;
 mod remove;
+#[cfg(not(target_arch = "bpf"))]
+pub mod shared;
 pub mod word;
 
 pub use find::{find, find_reply};
@@ -99,92 +101,4 @@ impl<B: Bucket> Hit<B> {
 #[expect(clippy::cast_possible_truncation, reason = "the product of two u32 shifted down is one")]
 pub const fn index(hash: u32, count: u32) -> u32 {
     ((hash as u64 * count as u64) >> 32) as u32
-}
-
-#[cfg(any(test, feature = "host"))]
-pub mod host {
-    //! A table in host memory.
-
-    #[cfg(loom)]
-    use loom::sync::atomic::{AtomicU64, Ordering, fence};
-    #[cfg(not(loom))]
-    use std::sync::atomic::{AtomicU64, Ordering, fence};
-
-    use super::{Bucket, Buckets, Entry, WAYS, WORDS, word};
-
-    /// A table in a vector.
-    pub struct Table {
-        words: Vec<AtomicU64>,
-    }
-
-    /// A bucket of it.
-    #[derive(Clone, Copy)]
-    pub struct Row<'a>(&'a [AtomicU64]);
-
-    impl Table {
-        /// An empty table of so many buckets.
-        #[must_use]
-        pub fn new(buckets: usize) -> Self {
-            Self { words: (0..buckets * WAYS * WORDS).map(|_| AtomicU64::new(0)).collect() }
-        }
-
-        /// Every connection that stands in the table.
-        #[must_use]
-        pub fn entries(&self) -> Vec<Entry> {
-            let rows = self.words.chunks(WAYS * WORDS).map(Row);
-            rows.flat_map(|row| (0..WAYS).filter_map(move |way| Entry::read(row, way))).collect()
-        }
-
-        /// Slots that somebody has claimed and not yet published.
-        #[must_use]
-        pub fn claims(&self) -> usize {
-            let rows = self.words.chunks(WAYS * WORDS).map(Row);
-            rows.flat_map(|row| (0..WAYS).map(move |way| row.load(word::at(way, 0))))
-                .filter(|w0| ![word::EMPTY, word::LIVE].contains(&(w0 & word::PHASE)))
-                .count()
-        }
-    }
-
-    impl<'a> Buckets for &'a Table {
-        type Bucket = Row<'a>;
-
-        fn count(&self) -> u32 {
-            u32::try_from(self.words.len() / (WAYS * WORDS)).expect("a table of this many buckets")
-        }
-
-        fn at(&self, index: u32) -> Option<Row<'a>> {
-            let first = index as usize * WAYS * WORDS;
-            self.words.get(first..first + WAYS * WORDS).map(Row)
-        }
-    }
-
-    impl Bucket for Row<'_> {
-        fn load(self, word: usize) -> u64 {
-            self.0[word].load(Ordering::Acquire)
-        }
-
-        fn store(self, word: usize, value: u64) {
-            self.0[word].store(value, Ordering::Relaxed);
-        }
-
-        fn cas(self, word: usize, old: u64, new: u64) -> u64 {
-            // A BPF atomic is a full barrier; a SeqCst operation of C11 alone is not.
-            fence(Ordering::SeqCst);
-            let was = self.0[word].compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
-            fence(Ordering::SeqCst);
-            was.unwrap_or_else(|was| was)
-        }
-
-        fn swap(self, word: usize, value: u64) -> u64 {
-            fence(Ordering::SeqCst);
-            let was = self.0[word].swap(value, Ordering::AcqRel);
-            fence(Ordering::SeqCst);
-            was
-        }
-
-        fn touch(self, word: usize, expires: u32) {
-            let old = self.0[word].load(Ordering::Relaxed);
-            self.0[word].store(word::touched(old, expires), Ordering::Relaxed);
-        }
-    }
 }

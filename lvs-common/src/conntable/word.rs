@@ -185,7 +185,7 @@ pub const fn same_connection(a: u64, b: u64) -> bool {
 }
 
 /// w2 with a new expiry and one packet more.
-#[cfg(any(test, feature = "host"))]
+#[cfg(not(target_arch = "bpf"))]
 pub(super) const fn touched(w2: u64, expires: u32) -> u64 {
     let packets = ((w2 >> 32) + 1) & 0xffff;
     w2 & 0xffff_0000_0000_0000 | packets << 32 | expires as u64

@@ -1,0 +1,132 @@
+//! The program on interfaces: attached, replaced without missing a packet, detached.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use aya::{
+    Ebpf,
+    programs::{
+        links::{FdLink, PinnedLink},
+        xdp::{XdpLink, XdpMode},
+    },
+};
+
+use super::{
+    KernelError,
+    load::{self, Common},
+    pins::Pins,
+};
+
+/// Where in an interface the program stands. It has two faces, one for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// In the driver, before the stack has seen the packet.
+    Native,
+    /// At the stack's entry: any interface, at the stack's pace.
+    Generic,
+}
+
+/// Interfaces that carry the program.
+#[derive(Default)]
+pub(super) struct Links {
+    /// The program for the generic hook, loaded when the first interface needs it.
+    generic: Option<Ebpf>,
+    held: BTreeMap<String, (Hook, String)>,
+}
+
+impl Hook {
+    /// The word for it in commands and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+
+    pub(super) const fn pin_prefix(self) -> &'static str {
+        match self {
+            Self::Native => "link-native-",
+            Self::Generic => "link-generic-",
+        }
+    }
+
+    const fn mode(self) -> XdpMode {
+        match self {
+            Self::Native => XdpMode::Driver,
+            Self::Generic => XdpMode::Skb,
+        }
+    }
+}
+
+impl Links {
+    /// Puts the program on an interface, or in the place of a former one. The link is pinned: it
+    /// stays when the controller goes. `why` is kept for the status.
+    pub(super) fn attach(
+        &mut self,
+        native: &mut Ebpf,
+        pins: &Pins,
+        common: Common,
+        interface: &str,
+        (hook, why): (Hook, String),
+    ) -> Result<(), KernelError> {
+        let ebpf = match hook {
+            Hook::Native => native,
+            Hook::Generic => match &mut self.generic {
+                Some(generic) => generic,
+                none => none.insert(load::program(pins, common, Hook::Generic)?),
+            },
+        };
+        for other in [Hook::Native, Hook::Generic] {
+            let path = pins.link(other, interface);
+            if path.exists() && (other != hook || !replace(&path, ebpf)?) {
+                // On the other hook, or dead with its interface.
+                unpin(&path)?;
+            }
+        }
+        let path = pins.link(hook, interface);
+        if !path.exists() {
+            attach(ebpf, hook, interface, &path)?;
+        }
+        self.held.insert(interface.to_owned(), (hook, why));
+        Ok(())
+    }
+
+    /// Takes the program off interfaces that another controller put it on and that are not held.
+    pub(super) fn drop_others(&self, pins: &Pins) -> Result<(), KernelError> {
+        for (hook, interface) in pins.links()? {
+            if !self.held.contains_key(&interface) {
+                unpin(&pins.link(hook, &interface))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Interfaces, hooks and reasons.
+    pub(super) fn held(&self) -> impl Iterator<Item = (&str, Hook, &str)> {
+        self.held.iter().map(|(interface, (hook, why))| (interface.as_str(), *hook, why.as_str()))
+    }
+}
+
+/// Puts the program in the place of the one on a pinned link; false if the link is dead. Each packet sees
+/// the old one or the new one.
+fn replace(path: &Path, ebpf: &mut Ebpf) -> Result<bool, KernelError> {
+    let Ok(pinned) = PinnedLink::from_pin(path) else { return Ok(false) };
+    let Ok(link) = XdpLink::try_from(FdLink::from(pinned)) else { return Ok(false) };
+    Ok(load::xdp(ebpf, "lvs")?.attach_to_link(link).is_ok())
+}
+
+fn attach(ebpf: &mut Ebpf, hook: Hook, interface: &str, path: &Path) -> Result<(), KernelError> {
+    let program = load::xdp(ebpf, "lvs")?;
+    let refused = |error| KernelError::attach(interface, hook, error);
+    let id = program.attach(interface, hook.mode()).map_err(refused)?;
+    let link = program.take_link(id).map_err(refused)?;
+    let link = FdLink::try_from(link)
+        .map_err(|error| KernelError::call("link", interface, std::io::Error::other(error)))?;
+    link.pin(path)
+        .map_err(|error| KernelError::call("pin", interface, std::io::Error::other(error)))?;
+    Ok(())
+}
+
+fn unpin(path: &Path) -> Result<(), KernelError> {
+    fs::remove_file(path).map_err(|source| KernelError::file("remove", path, source))
+}

@@ -1,0 +1,136 @@
+//! The program's connection table, mapped: the sweeper and the listing.
+
+use std::{
+    io,
+    ops::ControlFlow,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use lvs_common::{
+    conntable::{
+        Bucket as _, Entry, Hit, WAYS, remove,
+        shared::{BUCKET, Row, View},
+        word,
+    },
+    map::{Dest, Load, MAX_DESTS},
+    tcp_state::State,
+};
+
+use super::mapped::Mapped;
+
+/// The table, the loads that follow it and the real servers' thresholds. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct ConnTable {
+    conns: Arc<Mapped>,
+    loads: Arc<Mapped>,
+    dests: Arc<Mapped>,
+}
+
+/// A connection as it stands in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Its words.
+    pub(super) entry: Entry,
+    /// The real server's address and port.
+    pub(super) peer: u64,
+}
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Connections that stay.
+    pub live: u64,
+    /// Connections that were over and are gone.
+    pub expired: u64,
+}
+
+impl ConnTable {
+    /// Over the three maps.
+    pub(super) fn new(conns: &impl AsFd, buckets: u32, loads: Mapped, dests: Arc<Mapped>) -> io::Result<Self> {
+        let conns = Arc::new(Mapped::new(conns, buckets as usize * BUCKET)?);
+        Ok(Self { conns, loads: Arc::new(loads), dests })
+    }
+
+    /// Ends what is over at `now`, ticks, and settles the accounts.
+    pub(super) fn sweep(&self, now: u32) -> Swept {
+        let mut swept = Swept::default();
+        for row in View::new(self.conns.words()).rows() {
+            for way in 0..WAYS {
+                // The line of first words alone tells an empty bucket.
+                if row.load(word::at(way, 0)) & word::PHASE != word::LIVE {
+                    continue;
+                }
+                let Some(entry) = Entry::read(row, way) else { continue };
+                if !entry.is_expired(now) {
+                    swept.live += 1;
+                } else if remove(&Hit { bucket: row, way, entry }) {
+                    self.ended(&entry);
+                    swept.expired += 1;
+                }
+            }
+        }
+        swept
+    }
+
+    /// Shows every connection until `visit` breaks off.
+    pub(super) fn visit(&self, visit: &mut dyn FnMut(Standing) -> ControlFlow<()>) {
+        for row in View::new(self.conns.words()).rows() {
+            for way in 0..WAYS {
+                if let Some(standing) = standing(row, way)
+                    && visit(standing).is_break()
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The connections that a real server has.
+    pub(super) fn load(&self, dest: u32) -> Load {
+        self.loads.read(dest as usize)
+    }
+
+    /// A real server's slot begins anew.
+    pub(super) fn forget_load(&self, dest: u32) {
+        self.loads.write(dest as usize, &Load::default());
+    }
+
+    /// The thresholds of a real server were edited (ip_vs_dest_update_overload).
+    pub(super) fn weigh(&self, slot: u32) {
+        let dest: Dest = self.dests.read(slot as usize);
+        let load = self.words(slot);
+        let before = load[Load::OVERLOADED].load(Ordering::Relaxed);
+        let total = load[Load::TOTAL].load(Ordering::Relaxed);
+        let after = dest.thresholds().overloaded(narrow(total), narrow(before));
+        load[Load::OVERLOADED].store(u64::from(after), Ordering::Relaxed);
+    }
+
+    /// As the program does when it ends a connection (ip_vs_unbind_dest).
+    fn ended(&self, entry: &Entry) {
+        let load = self.words(entry.dest());
+        load[Load::TOTAL].fetch_sub(1, Ordering::Relaxed);
+        if State::is_active(entry.state()) {
+            load[Load::ACTIVE].fetch_sub(1, Ordering::Relaxed);
+        }
+        self.weigh(entry.dest());
+    }
+
+    fn words(&self, dest: u32) -> &[AtomicU64] {
+        let first = (dest as usize & (MAX_DESTS - 1)) * Load::WORDS;
+        &self.loads.words()[first..first + Load::WORDS]
+    }
+}
+
+fn standing(row: Row<'_>, way: usize) -> Option<Standing> {
+    let entry = Entry::read(row, way)?;
+    let peer = Hit { bucket: row, way, entry }.peer()?;
+    Some(Standing { entry, peer })
+}
+
+fn narrow(word: u64) -> u32 {
+    u32::try_from(word).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,188 @@
+//! The program: loaded over new maps, or over those that another controller left.
+
+use std::{path::PathBuf, time::Duration};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{TestRun as _, TestRunOptions, Xdp},
+};
+use lvs_common::{
+    ABI_VERSION, conntable,
+    map::{Tunables, name},
+    tcp_state,
+};
+
+use super::{
+    KernelError,
+    attach::Hook,
+    clock::{self, Clock, Reading},
+    mapped::Mapped,
+    pins::{Pins, SHAPES},
+};
+
+/// The object, built with the controller.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lvs"));
+
+/// How a data plane is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where its pins are, below a bpffs.
+    pub pin_dir: PathBuf,
+    /// Connections that are expected at a time; the table has twice as many places. An adopted table
+    /// keeps its size.
+    pub connections: u32,
+}
+
+/// What all programs of a director share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common {
+    buckets: u32,
+    seed: [u64; 2],
+    shift: u32,
+}
+
+/// A loaded object, the settings and the clock.
+pub(super) struct Loaded {
+    pub(super) ebpf: Ebpf,
+    pub(super) common: Common,
+    pub(super) buckets: u32,
+    pub(super) tunables: Mapped,
+    pub(super) clock: Clock,
+    pub(super) adopted: bool,
+}
+
+/// Loads the program over the pinned maps, which are made if there are none.
+pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError> {
+    let adopted = pins.inspect()?;
+    let jiffy = jiffy()?;
+    let shift = clock::shift_for(jiffy);
+    let common = match adopted {
+        Some(buckets) => Common { buckets, seed: adopted_seed(pins)?, shift },
+        None => Common { buckets: buckets(options.connections), seed: random_seed()?, shift },
+    };
+    let mut ebpf = program(pins, common, Hook::Native)?;
+    let tunables = Mapped::new(fd(&ebpf, name::TUNABLES)?, size_of::<Tunables>() / size_of::<u64>())
+        .map_err(|source| KernelError::call("mmap", name::TUNABLES, source))?;
+    let reading = read_clocks(&mut ebpf)?;
+    let clock = Clock::new(reading, jiffy).ok_or(KernelError::Clock(jiffy))?;
+    if adopted.is_none() {
+        tunables.write(0, &first_tunables(common, &clock));
+    }
+    let clock = clock.with(&tunables.read(0));
+    let adopted = adopted.is_some();
+    Ok(Loaded { ebpf, buckets: common.buckets, common, tunables, clock, adopted })
+}
+
+/// Loads the object over the pinned maps and has the verifier look at its program.
+pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, KernelError> {
+    let generic = u32::from(hook == Hook::Generic);
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global("BUCKETS", &common.buckets, true)
+        .override_global("SEED_A", &common.seed[0], true)
+        .override_global("SEED_B", &common.seed[1], true)
+        .override_global("TICK_SHIFT", &common.shift, true)
+        .override_global("GENERIC", &generic, true)
+        .map_max_entries(name::CONNS, common.buckets);
+    for shape in &SHAPES {
+        loader.map_pin_path(shape.name, pins.map(shape.name));
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
+    xdp(&mut ebpf, "lvs")?.load().map_err(|error| KernelError::load(&error))?;
+    Ok(ebpf)
+}
+
+/// A program of the object.
+pub(super) fn xdp<'e>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut Xdp, KernelError> {
+    let program = ebpf.program_mut(name).ok_or(KernelError::Missing(name))?;
+    program.try_into().map_err(|error| KernelError::load(&error))
+}
+
+/// A map of the object, by its descriptor.
+pub(super) fn fd<'e>(
+    ebpf: &'e Ebpf,
+    name: &'static str,
+) -> Result<&'e aya::maps::MapData, KernelError> {
+    match ebpf.map(name) {
+        Some(aya::maps::Map::Array(data)) => Ok(data),
+        _ => Err(KernelError::Missing(name)),
+    }
+}
+
+/// Has the kernel run the program that reads its clocks.
+fn read_clocks(ebpf: &mut Ebpf) -> Result<Reading, KernelError> {
+    let program = xdp(ebpf, "clocks")?;
+    program.load().map_err(|error| KernelError::load(&error))?;
+    let (frame, mut answer) = ([0u8; 64], [0u8; 64]);
+    program
+        .test_run(TestRunOptions {
+            data_in: Some(&frame),
+            data_out: Some(&mut answer),
+            ..TestRunOptions::default()
+        })
+        .map_err(|error| KernelError::load(&error))?;
+    let [jiffies, nanoseconds, ..] = bytemuck::cast::<[u8; 64], [u64; 8]>(answer);
+    Ok(Reading { jiffies, monotonic: Duration::from_nanos(nanoseconds) })
+}
+
+/// The length of a jiffy: what the coarse clocks move by.
+fn jiffy() -> Result<Duration, KernelError> {
+    let resolution = nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE)
+        .map_err(|errno| KernelError::call("clock_getres", "CLOCK_MONOTONIC_COARSE", errno.into()))?;
+    Ok(resolution.into())
+}
+
+/// Buckets for so many connections: half of the places stay free.
+fn buckets(connections: u32) -> u32 {
+    let places = u64::from(connections) * 2;
+    let buckets = places.div_ceil(conntable::WAYS as u64).next_power_of_two();
+    u32::try_from(buckets).unwrap_or(1 << 31).max(64)
+}
+
+fn adopted_seed(pins: &Pins) -> Result<[u64; 2], KernelError> {
+    let path = pins.map(name::TUNABLES);
+    let map = aya::maps::MapData::from_pin(&path).map_err(|error| KernelError::foreign(&path, error))?;
+    let mapped = Mapped::new(map.fd(), size_of::<Tunables>() / size_of::<u64>())
+        .map_err(|source| KernelError::call("mmap", name::TUNABLES, source))?;
+    let tunables: Tunables = mapped.read(0);
+    if tunables.abi_version != ABI_VERSION {
+        return Err(KernelError::foreign(&path, format!("its version is {}", tunables.abi_version)));
+    }
+    Ok(tunables.seed)
+}
+
+fn random_seed() -> Result<[u64; 2], KernelError> {
+    let mut bytes = [0u8; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
+        .map_err(|source| KernelError::file("read", "/dev/urandom".as_ref(), source))?;
+    Ok(bytemuck::cast(bytes))
+}
+
+fn first_tunables(common: Common, clock: &Clock) -> Tunables {
+    let ticks_per_second = clock.ticks_per_second();
+    Tunables {
+        abi_version: ABI_VERSION,
+        clock_offset: 0,
+        ticks_per_second,
+        buckets: common.buckets,
+        seed: common.seed,
+        timeouts: tcp_state::default_timeouts(ticks_per_second),
+        conn_reuse_mode: 1,
+        sloppy_tcp: 0,
+        expire_nodest_conn: 0,
+        pad: [0; 5],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_twice_the_places_of_the_connections_expected() {
+        assert_eq!(buckets(131_072), 32_768);
+        assert_eq!(buckets(1), 64);
+        assert_eq!(u64::from(buckets(1_000_000)) * 8, 2_097_152);
+    }
+}

@@ -1,0 +1,167 @@
+//! The maps: written by operations, read back, counted.
+
+use std::{collections::HashSet, net::IpAddr, ops::ControlFlow, sync::{Arc, atomic::Ordering}};
+
+use aya::{
+    Ebpf,
+    maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
+use lvs_common::{
+    map::{
+        Addresses, Counters, Dest, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
+        NextHop, PoolEntry, Service, ServiceKey, name,
+    },
+    net::{Addr, Be32},
+    verdict::Reason,
+};
+
+use super::{KernelError, conntable::ConnTable, load, mapped::Mapped};
+use crate::plan::{Op, planner::Found};
+
+/// The director's maps.
+pub(super) struct Maps {
+    services: HashMap<MapData, ServiceKey, Service>,
+    counters: PerCpuArray<MapData, Counters>,
+    reasons: PerCpuArray<MapData, u64>,
+    addresses: Mapped,
+    pools: Mapped,
+    dests: Arc<Mapped>,
+    next_hops: Mapped,
+    cursors: Mapped,
+    /// Connections and loads.
+    pub(super) conns: ConnTable,
+}
+
+impl Maps {
+    /// The maps of a loaded object.
+    pub(super) fn new(ebpf: &mut Ebpf, buckets: u32) -> Result<Self, KernelError> {
+        let dests = Arc::new(slab::<Dest>(ebpf, name::DESTS, MAX_DESTS)?);
+        let loads = slab::<lvs_common::map::Load>(ebpf, name::LOADS, MAX_DESTS)?;
+        let conns = ConnTable::new(load::fd(ebpf, name::CONNS)?.fd(), buckets, loads, dests.clone())
+            .map_err(|source| KernelError::call("mmap", name::CONNS, source))?;
+        Ok(Self {
+            addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
+            pools: slab::<PoolEntry>(ebpf, name::POOLS, MAX_POOL_ENTRIES)?,
+            dests,
+            next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
+            cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
+            conns,
+            services: typed(take(ebpf, name::SERVICES)?)?,
+            counters: typed(take(ebpf, name::COUNTERS)?)?,
+            reasons: typed(take(ebpf, name::REASONS)?)?,
+        })
+    }
+
+    /// Makes one write.
+    pub(super) fn apply(&mut self, op: &Op) -> Result<(), KernelError> {
+        match op {
+            Op::Fresh(slot) => {
+                self.conns.forget_load(*slot);
+                self.reset(*slot)?;
+            }
+            Op::Dest(slot, value) => {
+                self.dests.write(*slot as usize, value);
+                self.conns.weigh(*slot);
+            }
+            Op::NextHop(slot, value) => self.next_hops.write(*slot as usize, value),
+            Op::Pool(first, entries) => {
+                for (place, entry) in (*first as usize..).zip(entries) {
+                    self.pools.write(place, entry);
+                }
+            }
+            Op::Cursor(slot, cursor) => self.cursors.write(*slot as usize, cursor),
+            Op::Vip(address) => self.mark(0, *address),
+            Op::Rip(address) => self.mark(1, *address),
+            Op::NoAddresses => {
+                self.addresses.words().iter().for_each(|word| word.store(0, Ordering::Relaxed));
+            }
+            Op::Service(key, value) => self
+                .services
+                .insert(key, value, 0)
+                .map_err(|error| map_error("write", name::SERVICES, error))?,
+            Op::NoService(key) => self
+                .services
+                .remove(key)
+                .map_err(|error| map_error("remove from", name::SERVICES, error))?,
+        }
+        Ok(())
+    }
+
+    /// What another controller left.
+    pub(super) fn found(&self) -> Result<Found, KernelError> {
+        let mut found = Found::default();
+        for entry in self.services.iter() {
+            let (key, service) = entry.map_err(|error| map_error("read", name::SERVICES, error))?;
+            let places = service.pool as usize..(service.pool + service.len) as usize;
+            let pool = places.map(|place| self.pools.read(place)).collect();
+            found.services.push((key, service, pool));
+        }
+        for slot in 0..MAX_DESTS {
+            let dest: Dest = self.dests.read(slot);
+            if dest.flags & Dest::USED != 0 {
+                found.dests.push((u32::try_from(slot).unwrap_or(u32::MAX), dest));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where a service's scheduler goes on.
+    pub(super) fn cursor(&self, slot: u32) -> u64 {
+        self.cursors.read(slot as usize)
+    }
+
+    /// What a real server had, all CPUs together.
+    pub(super) fn counters(&self, slot: u32) -> Counters {
+        let mut sum = Counters::default();
+        if let Ok(counters) = self.counters.get(&slot, 0) {
+            counters.iter().for_each(|more| sum += *more);
+        }
+        sum
+    }
+
+    /// How often each reason ended a packet's way.
+    pub(super) fn reasons(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.iter().map(|reason| {
+            let counts = self.reasons.get(&(*reason as u32), 0);
+            (*reason, counts.map_or(0, |counts| counts.iter().sum()))
+        })
+    }
+
+    fn reset(&mut self, slot: u32) -> Result<(), KernelError> {
+        let cpus = nr_cpus()
+            .map_err(|(path, source)| KernelError::call("read", path, source))?;
+        let zero = PerCpuValues::try_from(vec![Counters::default(); cpus])
+            .map_err(|source| KernelError::call("reset", name::COUNTERS, source))?;
+        self.counters
+            .set(slot, zero, 0)
+            .map_err(|error| map_error("reset", name::COUNTERS, error))
+    }
+
+    /// Puts an address into one of the two sets.
+    fn mark(&self, set: usize, address: IpAddr) {
+        let (word, bit) = Addresses::place(Addr::from(address).low());
+        let first = set * (size_of::<Addresses>() / size_of::<u64>() / 2);
+        if let Some(word) = self.addresses.words().get(first + word) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+}
+
+fn slab<T>(ebpf: &Ebpf, name: &'static str, places: usize) -> Result<Mapped, KernelError> {
+    let words = places * size_of::<T>() / size_of::<u64>();
+    Mapped::new(load::fd(ebpf, name)?.fd(), words)
+        .map_err(|source| KernelError::call("mmap", name, source))
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {
+    ebpf.take_map(name).ok_or(KernelError::Missing(name))
+}
+
+fn typed<M: TryFrom<Map, Error = aya::maps::MapError>>(map: Map) -> Result<M, KernelError> {
+    M::try_from(map).map_err(|error| map_error("open", "map", error))
+}
+
+fn map_error(call: &'static str, name: &'static str, error: aya::maps::MapError) -> KernelError {
+    KernelError::call(call, name, std::io::Error::other(error))
+}

@@ -1,0 +1,260 @@
+//! The data plane in the kernel: the XDP program, its maps and its links, by aya.
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`load`] | the program over new maps, or over those that another controller left |
+//! | `pins` | where things are pinned, and whether they are of this version |
+//! | [`attach`] | the program on interfaces |
+//! | `maps` | the plan's operations, written; what stands there, read |
+//! | `mapped` | a map's memory |
+//! | [`conntable`] | the sweeper and the listing over the mapped connection table |
+//! | `clock` | the program's clock, told from here |
+
+pub mod attach;
+mod clock;
+pub mod conntable;
+mod error;
+mod listing;
+pub mod load;
+mod mapped;
+mod maps;
+mod pins;
+
+use std::{net::IpAddr, ops::ControlFlow, path::Path, time::Duration};
+
+use aya::Ebpf;
+use lvs_common::{
+    map::{NextHop, Tunables},
+    tcp_state::State,
+};
+
+use self::{
+    attach::{Hook, Links},
+    clock::Clock,
+    conntable::{ConnTable, Swept},
+    load::{Common, Loaded, Options},
+    mapped::Mapped,
+    maps::Maps,
+    pins::Pins,
+};
+use super::{DataPlane, DataPlaneError, Hop};
+use crate::{
+    model::{
+        Connection, Counters, DestAddr, InterfaceStatus, Load, PlaneStatus, ReasonCount, ServiceId,
+        Table, TableStatus, Timeouts,
+    },
+    plan::{Op, Planner},
+};
+
+pub use error::KernelError;
+
+/// The data plane of one director.
+pub struct Kernel {
+    maps: Maps,
+    planner: Planner,
+    links: Links,
+    ebpf: Ebpf,
+    pins: Pins,
+    common: Common,
+    tunables: Mapped,
+    clock: Clock,
+    adopted: bool,
+}
+
+/// Ends connections when their time is over. Runs beside the director, on a thread of its own.
+pub struct Sweeper {
+    conns: ConnTable,
+    clock: Clock,
+}
+
+impl Kernel {
+    /// Loads the program, over the maps of a former controller if there are any.
+    ///
+    /// # Errors
+    /// The kernel refused something, or what is pinned is of another version.
+    pub fn new(options: &Options) -> Result<Self, KernelError> {
+        let pins = Pins::open(&options.pin_dir)?;
+        let Loaded { mut ebpf, common, tunables, clock, adopted } = load::load(options, &pins)?;
+        let maps = Maps::new(&mut ebpf, common.buckets)?;
+        let planner = Planner::adopt(maps.found()?);
+        let links = Links::default();
+        Ok(Self { maps, planner, links, ebpf, pins, common, tunables, clock, adopted })
+    }
+
+    /// Whether a former controller's maps were taken over.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// Puts the program on an interface, in the place of a former one if there is one there.
+    ///
+    /// # Errors
+    /// The interface does not take it; another program holds it, perhaps.
+    pub fn attach(&mut self, interface: &str, hook: Hook, why: String) -> Result<(), KernelError> {
+        let Self { links, ebpf, pins, common, .. } = self;
+        links.attach(ebpf, pins, *common, interface, (hook, why))
+    }
+
+    /// Takes the program off all interfaces that were not attached since the start.
+    ///
+    /// # Errors
+    /// A pin could not be removed.
+    pub fn drop_other_links(&self) -> Result<(), KernelError> {
+        self.links.drop_others(&self.pins)
+    }
+
+    /// What ends connections.
+    #[must_use]
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper { conns: self.maps.conns.clone(), clock: self.clock }
+    }
+
+    /// Removes everything that is pinned below a directory: programs leave their interfaces, and
+    /// rules and connections are forgotten.
+    ///
+    /// # Errors
+    /// A pin could not be removed.
+    pub fn detach(pin_dir: &Path) -> Result<(), KernelError> {
+        Pins::at(pin_dir).remove()
+    }
+
+    fn write(&mut self, ops: &[Op]) -> Result<(), DataPlaneError> {
+        ops.iter().try_for_each(|op| self.maps.apply(op)).map_err(DataPlaneError::from)
+    }
+
+    /// What was given up may be used at once when every packet under way is done with it.
+    fn settle(&mut self) {
+        // SAFETY: the system call takes no memory; the command waits for a grace period of RCU, under
+        // which every XDP program runs.
+        unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
+        self.planner.rest();
+        self.planner.rest();
+    }
+}
+
+impl DataPlane for Kernel {
+    fn commit(&mut self, table: &Table, touched: &[ServiceId]) -> Result<(), DataPlaneError> {
+        let ops = {
+            let maps = &self.maps;
+            let cursor = |slot| maps.cursor(slot);
+            match self.planner.plan(table, touched, &cursor) {
+                Err(crate::plan::PlanError::NoRoom { .. }) => {
+                    self.settle();
+                    let maps = &self.maps;
+                    self.planner.plan(table, touched, &|slot| maps.cursor(slot))?
+                }
+                planned => planned?,
+            }
+        };
+        self.write(&ops)
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError> {
+        let mut tunables: Tunables = self.tunables.read(0);
+        for (state, seconds) in [
+            (State::ESTABLISHED, timeouts.tcp_s),
+            (State::FIN_WAIT, timeouts.tcp_fin_s),
+            (State::UDP, timeouts.udp_s),
+        ] {
+            tunables.timeouts[usize::from(state.number())] =
+                seconds.saturating_mul(tunables.ticks_per_second);
+        }
+        self.tunables.write(0, &tunables);
+        Ok(())
+    }
+
+    fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load {
+        let Some(slot) = self.planner.slot(service, dest) else { return Load::default() };
+        let load = self.maps.conns.load(slot);
+        let narrow = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Load {
+            active: narrow(load.active),
+            inactive: narrow(load.inactive()),
+            persistent: narrow(load.persistent),
+        }
+    }
+
+    fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters {
+        let Some(slot) = self.planner.slot(service, dest) else { return Counters::default() };
+        let counters = self.maps.counters(slot);
+        Counters {
+            conns: counters.connections,
+            in_packets: counters.in_packets,
+            out_packets: counters.out_packets,
+            in_bytes: counters.in_bytes,
+            out_bytes: counters.out_bytes,
+        }
+    }
+
+    fn connections(
+        &self,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DataPlaneError> {
+        let now = self.clock.ticks(monotonic());
+        let tick = self.clock.ticks_per_second();
+        self.maps.conns.visit(&mut |standing| {
+            listing::connection(&standing, now, tick).map_or(ControlFlow::Continue(()), &mut *visit)
+        });
+        Ok(())
+    }
+
+    fn resolve(&mut self, address: IpAddr, hop: Option<Hop>) -> Result<(), DataPlaneError> {
+        let hop = hop.map(|hop| NextHop {
+            interface: hop.interface,
+            mtu: hop.mtu,
+            destination: hop.destination,
+            source: hop.source,
+            flags: if hop.reflects { NextHop::REFLECTS } else { 0 },
+            from: hop.from.into(),
+            pad: [0; 8],
+        });
+        let ops = self.planner.resolve(address, hop)?;
+        self.write(&ops)
+    }
+
+    fn tidy(&mut self) -> Result<(), DataPlaneError> {
+        let conns = &self.maps.conns;
+        let ops = self.planner.collect(|slot| {
+            let load = conns.load(slot);
+            load.total == 0 && load.persistent == 0
+        });
+        self.write(&ops)
+    }
+
+    fn status(&self) -> PlaneStatus {
+        let interfaces = self.links.held().map(|(name, hook, why)| InterfaceStatus {
+            name: name.to_owned(),
+            mode: hook.name().to_owned(),
+            why: why.to_owned(),
+        });
+        let tables = self.planner.occupancy().map(|(name, used, capacity)| TableStatus {
+            name: name.to_owned(),
+            used: used.into(),
+            capacity: capacity.into(),
+        });
+        let reasons = self.maps.reasons().map(|(reason, packets)| ReasonCount {
+            reason: reason.name().to_owned(),
+            meaning: reason.explanation().trim().to_owned(),
+            packets,
+        });
+        PlaneStatus {
+            interfaces: interfaces.collect(),
+            next_hops: Vec::new(),
+            tables: tables.into(),
+            reasons: reasons.collect(),
+        }
+    }
+}
+
+impl Sweeper {
+    /// Ends what is over now.
+    #[must_use]
+    pub fn sweep(&self) -> Swept {
+        self.conns.sweep(self.clock.ticks(monotonic()))
+    }
+}
+
+fn monotonic() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Into::into)
+}

@@ -1,0 +1,160 @@
+//! What is pinned, where, and whether it is ours to adopt.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aya::maps::{MapInfo, MapType};
+use lvs_common::{
+    ABI_VERSION,
+    conntable::shared::BUCKET,
+    map::{
+        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
+        NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
+    },
+    verdict::Reason,
+};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+use super::{KernelError, attach::Hook};
+
+/// A map as this version makes it.
+pub(super) struct Shape {
+    pub(super) name: &'static str,
+    kind: MapType,
+    key: usize,
+    value: usize,
+    /// `None`: set when the map is made.
+    places: Option<usize>,
+}
+
+/// Every map that outlives the controller.
+pub(super) const SHAPES: [Shape; 11] = [
+    array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
+    array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
+    array(name::CONNS, BUCKET * size_of::<u64>(), None),
+    array(name::POOLS, size_of::<PoolEntry>() * MAX_POOL_ENTRIES, Some(1)),
+    array(name::DESTS, size_of::<Dest>() * MAX_DESTS, Some(1)),
+    array(name::NEXT_HOPS, size_of::<NextHop>() * MAX_NEXT_HOPS, Some(1)),
+    array(name::LOADS, size_of::<Load>() * MAX_DESTS, Some(1)),
+    array(name::CURSORS, size_of::<u64>() * MAX_SERVICES, Some(1)),
+    per_cpu(name::COUNTERS, size_of::<Counters>(), MAX_DESTS),
+    per_cpu(name::REASONS, size_of::<u64>(), Reason::CAPACITY),
+    Shape {
+        name: name::SERVICES,
+        kind: MapType::Hash,
+        key: size_of::<ServiceKey>(),
+        value: size_of::<Service>(),
+        places: Some(MAX_SERVICES),
+    },
+];
+
+const fn array(name: &'static str, value: usize, places: Option<usize>) -> Shape {
+    Shape { name, kind: MapType::Array, key: size_of::<u32>(), value, places }
+}
+
+const fn per_cpu(name: &'static str, value: usize, places: usize) -> Shape {
+    Shape { name, kind: MapType::PerCpuArray, key: size_of::<u32>(), value, places: Some(places) }
+}
+
+/// The directory of one director's pins; within it, one a layout version.
+#[derive(Clone, Debug)]
+pub(super) struct Pins {
+    root: PathBuf,
+    version: PathBuf,
+}
+
+impl Pins {
+    /// Makes the directories, below a mounted bpffs.
+    pub(super) fn open(root: &Path) -> Result<Self, KernelError> {
+        let pins = Self::at(root);
+        let failed = |source| KernelError::file("make", &pins.version, source);
+        fs::create_dir_all(&pins.version).map_err(failed)?;
+        let kind = statfs(&pins.version).map_err(|errno| failed(errno.into()))?.filesystem_type();
+        if kind != BPF_FS_MAGIC {
+            return Err(KernelError::NotBpffs(root.to_owned()));
+        }
+        Ok(pins)
+    }
+
+    /// The same without making anything.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), version: root.join(format!("v{ABI_VERSION}")) }
+    }
+
+    /// Where a map is pinned.
+    pub(super) fn map(&self, name: &str) -> PathBuf {
+        self.version.join(name)
+    }
+
+    /// Where an interface's link is pinned.
+    pub(super) fn link(&self, hook: Hook, interface: &str) -> PathBuf {
+        self.version.join(format!("{}{interface}", hook.pin_prefix()))
+    }
+
+    /// Interfaces whose links are pinned, and on which hook.
+    pub(super) fn links(&self) -> Result<Vec<(Hook, String)>, KernelError> {
+        let failed = |source| KernelError::file("read", &self.version, source);
+        let mut links = Vec::new();
+        for entry in fs::read_dir(&self.version).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let name = name.to_string_lossy();
+            for hook in [Hook::Native, Hook::Generic] {
+                links.extend(name.strip_prefix(hook.pin_prefix()).map(|name| (hook, name.to_owned())));
+            }
+        }
+        Ok(links)
+    }
+
+    /// Buckets of the pinned connection table, after every pinned map was found to be of this
+    /// version's shape; `None` if nothing is pinned.
+    pub(super) fn inspect(&self) -> Result<Option<u32>, KernelError> {
+        let mut buckets = None;
+        let mut found = 0;
+        for shape in &SHAPES {
+            let path = self.map(shape.name);
+            if !path.exists() {
+                continue;
+            }
+            found += 1;
+            let info = MapInfo::from_pin(&path).map_err(|error| KernelError::foreign(&path, error))?;
+            let places = shape.places.and_then(|places| u32::try_from(places).ok());
+            let fits = info.map_type().ok() == Some(shape.kind)
+                && info.key_size() as usize == shape.key
+                && info.value_size() as usize == shape.value
+                && places.is_none_or(|places| places == info.max_entries());
+            if !fits {
+                return Err(KernelError::foreign(&path, "it has another shape"));
+            }
+            if shape.name == name::CONNS {
+                buckets = Some(info.max_entries());
+            }
+        }
+        match buckets {
+            None if found == 0 => Ok(None),
+            Some(buckets) if found == SHAPES.len() => Ok(Some(buckets)),
+            _ => Err(KernelError::foreign(&self.version, "some of the maps are missing")),
+        }
+    }
+
+    /// Removes every pin, of other versions too: programs leave their interfaces, maps are freed.
+    pub(super) fn remove(&self) -> Result<(), KernelError> {
+        let failed = |source| KernelError::file("remove", &self.root, source);
+        match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+            Ok(versions) => {
+                for version in versions {
+                    let version = version.map_err(failed)?.path();
+                    // bpffs has no recursive removal of directories that hold pins.
+                    for pin in fs::read_dir(&version).map_err(failed)? {
+                        fs::remove_file(pin.map_err(failed)?.path()).map_err(failed)?;
+                    }
+                    fs::remove_dir(&version).map_err(failed)?;
+                }
+            }
+        }
+        fs::remove_dir(&self.root).map_err(failed)
+    }
+}
