@@ -1,4 +1,25 @@
 //! The director's controller.
+//!
+//! Layers; a module uses those above it only, and never a sibling of its own layer:
+//!
+//! | | modules | what |
+//! | --- | --- | --- |
+//! | 1 | [`model`] | rules as data, as IPVS allows them |
+//! | 2 | [`plan`] | rules into map contents |
+//! | 3 | [`dataplane`], [`netlink`] | the kernel: program and maps; routes and neighbours |
+//! | 4 | [`director`] | the one owner of the rules |
+//! | 5 | [`resolve`], [`sweep`] | what keeps next hops and connections up to date |
+//! | 6 | [`api`] | HTTP over a Unix socket |
+//! | 7 | [`cli`] | two dialects that become API requests |
+//! | 8 | [`daemon`] | all of it, put together |
 
+pub mod api;
+pub mod cli;
+pub mod daemon;
+pub mod dataplane;
+pub mod director;
 pub mod model;
 pub mod netlink;
+pub mod plan;
+pub mod resolve;
+pub mod sweep;

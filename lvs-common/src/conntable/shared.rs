@@ -1,9 +1,9 @@
 //! A table in memory that is shared with others: the program's map as user space maps it, or a vector.
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, Ordering, fence};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::{Bucket, Buckets, Entry, WAYS, WORDS, word};
 

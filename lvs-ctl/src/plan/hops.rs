@@ -14,14 +14,16 @@ use super::{Op, PlanError, slots::Slots};
 pub(super) struct Hops {
     slots: Slots,
     ways: HashMap<IpAddr, Way>,
+    /// Ways that nothing was said of yet.
+    unknown: usize,
 }
 
 #[derive(Debug, Default)]
 struct Way {
     /// Slot in `NEXT_HOPS`.
     slot: u32,
-    /// What stands there.
-    hop: Option<NextHop>,
+    /// What stands there; the outer `None`: nothing was said yet.
+    hop: Option<Option<NextHop>>,
     /// Slots of the real servers.
     dests: BTreeSet<u32>,
 }
@@ -30,12 +32,35 @@ impl Hops {
     /// No address is known. Slot 0 stands for those.
     pub(super) fn new() -> Self {
         let capacity = u32::try_from(MAX_NEXT_HOPS).unwrap_or(u32::MAX);
-        Self { slots: Slots::new(NextHop::UNRESOLVED + 1, capacity), ways: HashMap::new() }
+        Self {
+            slots: Slots::new(NextHop::UNRESOLVED + 1, capacity),
+            ways: HashMap::new(),
+            unknown: 0,
+        }
+    }
+
+    /// As another controller left it: address, real server's slot and next hop's slot of each. What
+    /// stands in the slots has to be said anew.
+    pub(super) fn adopted(found: &[(IpAddr, u32, u32)]) -> Self {
+        let mut hops = Self::new();
+        let used = found.iter().map(|(_, _, slot)| *slot);
+        hops.slots = Slots::adopted(NextHop::UNRESOLVED + 1, hops.slots.capacity(), used);
+        for (address, dest, slot) in found {
+            hops.join(*address, *dest);
+            if let Some(way) = hops.ways.get_mut(address) {
+                way.slot = *slot;
+            }
+        }
+        hops
     }
 
     /// The slot of an address, for a real server that will go through it.
     pub(super) fn join(&mut self, address: IpAddr, dest: u32) -> u32 {
-        let way = self.ways.entry(address).or_default();
+        let unknown = &mut self.unknown;
+        let way = self.ways.entry(address).or_insert_with(|| {
+            *unknown += 1;
+            Way::default()
+        });
         way.dests.insert(dest);
         way.slot
     }
@@ -48,6 +73,7 @@ impl Hops {
             if way.slot != NextHop::UNRESOLVED {
                 self.slots.give(way.slot);
             }
+            self.unknown -= usize::from(way.hop.is_none());
             self.ways.remove(&address);
         }
     }
@@ -60,7 +86,7 @@ impl Hops {
         hop: Option<NextHop>,
     ) -> Result<Option<(u32, Option<Op>)>, PlanError> {
         let Some(way) = self.ways.get_mut(&address) else { return Ok(None) };
-        if way.hop == hop {
+        if way.hop == Some(hop) {
             return Ok(None);
         }
         let capacity = self.slots.capacity();
@@ -75,8 +101,9 @@ impl Hops {
         if way.slot != NextHop::UNRESOLVED {
             self.slots.give(way.slot);
         }
+        self.unknown -= usize::from(way.hop.is_none());
         way.slot = slot;
-        way.hop = hop;
+        way.hop = Some(hop);
         Ok(Some((slot, write)))
     }
 
@@ -88,6 +115,11 @@ impl Hops {
     /// Addresses that some real server has.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.ways.keys().copied()
+    }
+
+    /// How many addresses nothing was said of yet.
+    pub(super) fn unknown(&self) -> usize {
+        self.unknown
     }
 
     pub(super) fn rest(&mut self) {

@@ -1,7 +1,7 @@
 //! The planner: remembers which slot each rule has, and says which writes a change takes.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
 };
 
@@ -10,7 +10,6 @@ use lvs_common::{
         self, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop, PoolEntry,
         ServiceKey,
     },
-    net::{Addr, Be16},
     sched::Kind,
 };
 
@@ -43,6 +42,8 @@ struct Planned {
     value: map::Service,
     kind: Kind,
     list: Vec<Listed>,
+    /// Found in the maps: the serial numbers are not known.
+    adopted: bool,
 }
 
 /// A real server that has a slot: listed, or gone but with connections.
@@ -88,9 +89,14 @@ impl Planner {
             dest_slots: used(found.dests.iter().map(|(slot, _)| *slot).collect(), MAX_DESTS),
             ..Self::default()
         };
+        let ways: Vec<_> = found
+            .dests
+            .iter()
+            .map(|(slot, value)| (value.address.ip(), *slot, value.next_hop))
+            .collect();
+        planner.hops = Hops::adopted(&ways);
         for (slot, value) in found.dests {
             let addr = DestAddr { address: value.address.ip(), port: value.port.get() };
-            planner.hops.join(addr.address, slot);
             planner.dests.insert((value.service, addr), Known { slot, value });
         }
         for (key, value, pool) in found.services {
@@ -104,7 +110,8 @@ impl Planner {
                     weight: entry.weight,
                     serial: 0,
                 });
-                planner.services.insert(key, Planned { value, kind, list: list.collect() });
+                let planned = Planned { value, kind, list: list.collect(), adopted: true };
+                planner.services.insert(key, planned);
             }
         }
         planner
@@ -136,15 +143,22 @@ impl Planner {
         Ok(ops)
     }
 
+    /// The writes that end the services that the table does not have.
+    pub fn drop_others(&mut self, table: &Table) -> Vec<Op> {
+        let kept: HashSet<ServiceKey> =
+            table.services().filter_map(|entry| compile::key(&entry.service.id).ok()).collect();
+        let others: Vec<ServiceKey> =
+            self.services.keys().filter(|key| !kept.contains(*key)).copied().collect();
+        let mut ops = Vec::new();
+        others.into_iter().for_each(|key| self.remove(key, &mut ops));
+        ops
+    }
+
     /// The writes that send the packets of an address's real servers another way.
     ///
     /// # Errors
     /// There is no room for a next hop.
-    pub fn resolve(
-        &mut self,
-        address: IpAddr,
-        hop: Option<NextHop>,
-    ) -> Result<Vec<Op>, PlanError> {
+    pub fn resolve(&mut self, address: IpAddr, hop: Option<NextHop>) -> Result<Vec<Op>, PlanError> {
         let Some((slot, write)) = self.hops.resolve(address, hop)? else { return Ok(Vec::new()) };
         let dests: BTreeSet<u32> = self.hops.dests(address).collect();
         let mut ops: Vec<Op> = write.into_iter().collect();
@@ -158,6 +172,12 @@ impl Planner {
     /// Addresses whose next hop matters.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.hops.addresses()
+    }
+
+    /// How many of them have no next hop said yet, nor that there is none.
+    #[must_use]
+    pub fn unknown(&self) -> usize {
+        self.hops.unknown()
     }
 
     /// The slot of a real server, if it has one.
@@ -254,7 +274,7 @@ impl Planner {
         };
         let place = match &before {
             Some(before) if before.kind == kind => {
-                let old = with_serials(&before.list, &list);
+                let old = with_serials(before, &list);
                 cursor::carried(kind, &old, &list, cursor(slot))
             }
             Some(_) => cursor::begun(kind, &list),
@@ -285,7 +305,7 @@ impl Planner {
         if let Some(before) = before {
             self.pools.give(before.value.pool, before.value.len);
         }
-        self.services.insert(key, Planned { value, kind, list });
+        self.services.insert(key, Planned { value, kind, list, adopted: false });
         Ok(())
     }
 
@@ -357,26 +377,18 @@ impl Planner {
     }
 }
 
-/// An adopted list does not know its serial numbers: real servers in it that are in the new list as
-/// well have those of the new one.
-fn with_serials(before: &[Listed], now: &[Listed]) -> Vec<Listed> {
-    let serial = |slot| now.iter().find(|listed| listed.slot == slot).map(|listed| listed.serial);
-    let adopted = before.iter().all(|listed| listed.serial == 0) && before.len() > 1;
-    before
-        .iter()
-        .map(|listed| match serial(listed.slot) {
-            Some(serial) if adopted => Listed { serial, ..*listed },
-            _ => *listed,
-        })
-        .collect()
+/// The list before; an adopted one with the serial numbers that its real servers have now.
+fn with_serials(before: &Planned, now: &[Listed]) -> Vec<Listed> {
+    let mut list = before.list.clone();
+    if before.adopted {
+        for listed in &mut list {
+            let same = now.iter().find(|other| other.slot == listed.slot);
+            listed.serial = same.map_or(u64::MAX, |other| other.serial);
+        }
+    }
+    list
 }
 
 fn capacity(places: usize) -> u32 {
     u32::try_from(places).unwrap_or(u32::MAX)
-}
-
-/// The address and port that a map value tells.
-#[must_use]
-pub fn addr(address: Addr, port: Be16) -> DestAddr {
-    DestAddr { address: address.ip(), port: port.get() }
 }

@@ -29,8 +29,10 @@ impl Clock {
     /// From a reading and the length of a jiffy; `None` if the length fits no kernel.
     pub(super) fn new(at: Reading, jiffy: Duration) -> Option<Self> {
         // 300 Hz makes jiffies of 3 333 333 ns.
-        let frequency = 1_000_000_000u128.checked_add(jiffy.as_nanos() / 2)? / jiffy.as_nanos().max(1);
-        let frequency = u64::try_from(frequency).ok().filter(|hertz| (24..=10_000).contains(hertz))?;
+        let frequency =
+            1_000_000_000u128.checked_add(jiffy.as_nanos() / 2)? / jiffy.as_nanos().max(1);
+        let frequency =
+            u64::try_from(frequency).ok().filter(|hertz| (24..=10_000).contains(hertz))?;
         Some(Self { at, frequency, shift: shift(frequency), offset: 0 })
     }
 
@@ -61,7 +63,8 @@ fn shift(frequency: u64) -> u32 {
 
 /// The shift for jiffies of this length, before there is a program to read them.
 pub(super) fn shift_for(jiffy: Duration) -> u32 {
-    Clock::new(Reading { jiffies: 0, monotonic: Duration::ZERO }, jiffy).map_or(0, |clock| clock.shift)
+    Clock::new(Reading { jiffies: 0, monotonic: Duration::ZERO }, jiffy)
+        .map_or(0, |clock| clock.shift)
 }
 
 #[cfg(test)]

@@ -50,7 +50,12 @@ pub struct Swept {
 
 impl ConnTable {
     /// Over the three maps.
-    pub(super) fn new(conns: &impl AsFd, buckets: u32, loads: Mapped, dests: Arc<Mapped>) -> io::Result<Self> {
+    pub(super) fn new(
+        conns: &impl AsFd,
+        buckets: u32,
+        loads: Mapped,
+        dests: Arc<Mapped>,
+    ) -> io::Result<Self> {
         let conns = Arc::new(Mapped::new(conns, buckets as usize * BUCKET)?);
         Ok(Self { conns, loads: Arc::new(loads), dests })
     }

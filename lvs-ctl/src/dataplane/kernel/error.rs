@@ -15,8 +15,11 @@ use super::attach::Hook;
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Pins need a bpffs.
-    #[error("{0} is not on a bpffs (try: mount -t bpf bpf {0})", .0.display())]
-    NotBpffs(PathBuf),
+    #[error("{} is not on a bpffs (mount -t bpf bpf DIRECTORY makes one)", .path.display())]
+    NotBpffs {
+        /// Where they were to be.
+        path: PathBuf,
+    },
     /// Pinned things that another program or version made.
     #[error("{} is not a map of this version: {why} (remove it with `lvs-ctl detach` of the version that made it)", .path.display())]
     Foreign {

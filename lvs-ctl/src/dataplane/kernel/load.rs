@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
+    maps::{Map, MapData, MapFd},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use lvs_common::{
@@ -36,7 +37,7 @@ pub struct Options {
 /// What all programs of a director share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Common {
-    buckets: u32,
+    pub(super) buckets: u32,
     seed: [u64; 2],
     shift: u32,
 }
@@ -45,7 +46,6 @@ pub(super) struct Common {
 pub(super) struct Loaded {
     pub(super) ebpf: Ebpf,
     pub(super) common: Common,
-    pub(super) buckets: u32,
     pub(super) tunables: Mapped,
     pub(super) clock: Clock,
     pub(super) adopted: bool,
@@ -61,8 +61,9 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError
         None => Common { buckets: buckets(options.connections), seed: random_seed()?, shift },
     };
     let mut ebpf = program(pins, common, Hook::Native)?;
-    let tunables = Mapped::new(fd(&ebpf, name::TUNABLES)?, size_of::<Tunables>() / size_of::<u64>())
-        .map_err(|source| KernelError::call("mmap", name::TUNABLES, source))?;
+    let tunables =
+        Mapped::new(fd(&ebpf, name::TUNABLES)?, size_of::<Tunables>() / size_of::<u64>())
+            .map_err(|source| KernelError::call("mmap", name::TUNABLES, source))?;
     let reading = read_clocks(&mut ebpf)?;
     let clock = Clock::new(reading, jiffy).ok_or(KernelError::Clock(jiffy))?;
     if adopted.is_none() {
@@ -70,7 +71,7 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError
     }
     let clock = clock.with(&tunables.read(0));
     let adopted = adopted.is_some();
-    Ok(Loaded { ebpf, buckets: common.buckets, common, tunables, clock, adopted })
+    Ok(Loaded { ebpf, common, tunables, clock, adopted })
 }
 
 /// Loads the object over the pinned maps and has the verifier look at its program.
@@ -88,23 +89,20 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
         loader.map_pin_path(shape.name, pins.map(shape.name));
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
-    xdp(&mut ebpf, "lvs")?.load().map_err(|error| KernelError::load(&error))?;
+    xdp(&mut ebpf, "lvs")?.load().map_err(|error| KernelError::program(&error))?;
     Ok(ebpf)
 }
 
 /// A program of the object.
 pub(super) fn xdp<'e>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut Xdp, KernelError> {
     let program = ebpf.program_mut(name).ok_or(KernelError::Missing(name))?;
-    program.try_into().map_err(|error| KernelError::load(&error))
+    program.try_into().map_err(|error| KernelError::program(&error))
 }
 
 /// A map of the object, by its descriptor.
-pub(super) fn fd<'e>(
-    ebpf: &'e Ebpf,
-    name: &'static str,
-) -> Result<&'e aya::maps::MapData, KernelError> {
+pub(super) fn fd<'e>(ebpf: &'e Ebpf, name: &'static str) -> Result<&'e MapFd, KernelError> {
     match ebpf.map(name) {
-        Some(aya::maps::Map::Array(data)) => Ok(data),
+        Some(Map::Array(data)) => Ok(data.fd()),
         _ => Err(KernelError::Missing(name)),
     }
 }
@@ -112,7 +110,7 @@ pub(super) fn fd<'e>(
 /// Has the kernel run the program that reads its clocks.
 fn read_clocks(ebpf: &mut Ebpf) -> Result<Reading, KernelError> {
     let program = xdp(ebpf, "clocks")?;
-    program.load().map_err(|error| KernelError::load(&error))?;
+    program.load().map_err(|error| KernelError::program(&error))?;
     let (frame, mut answer) = ([0u8; 64], [0u8; 64]);
     program
         .test_run(TestRunOptions {
@@ -120,15 +118,17 @@ fn read_clocks(ebpf: &mut Ebpf) -> Result<Reading, KernelError> {
             data_out: Some(&mut answer),
             ..TestRunOptions::default()
         })
-        .map_err(|error| KernelError::load(&error))?;
+        .map_err(|error| KernelError::program(&error))?;
     let [jiffies, nanoseconds, ..] = bytemuck::cast::<[u8; 64], [u64; 8]>(answer);
     Ok(Reading { jiffies, monotonic: Duration::from_nanos(nanoseconds) })
 }
 
 /// The length of a jiffy: what the coarse clocks move by.
 fn jiffy() -> Result<Duration, KernelError> {
-    let resolution = nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE)
-        .map_err(|errno| KernelError::call("clock_getres", "CLOCK_MONOTONIC_COARSE", errno.into()))?;
+    let resolution =
+        nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE).map_err(|errno| {
+            KernelError::call("clock_getres", "CLOCK_MONOTONIC_COARSE", errno.into())
+        })?;
     Ok(resolution.into())
 }
 
@@ -141,12 +141,15 @@ fn buckets(connections: u32) -> u32 {
 
 fn adopted_seed(pins: &Pins) -> Result<[u64; 2], KernelError> {
     let path = pins.map(name::TUNABLES);
-    let map = aya::maps::MapData::from_pin(&path).map_err(|error| KernelError::foreign(&path, error))?;
+    let map = MapData::from_pin(&path).map_err(|error| KernelError::foreign(&path, error))?;
     let mapped = Mapped::new(map.fd(), size_of::<Tunables>() / size_of::<u64>())
         .map_err(|source| KernelError::call("mmap", name::TUNABLES, source))?;
     let tunables: Tunables = mapped.read(0);
     if tunables.abi_version != ABI_VERSION {
-        return Err(KernelError::foreign(&path, format!("its version is {}", tunables.abi_version)));
+        return Err(KernelError::foreign(
+            &path,
+            format!("its version is {}", tunables.abi_version),
+        ));
     }
     Ok(tunables.seed)
 }

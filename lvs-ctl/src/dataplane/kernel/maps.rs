@@ -1,6 +1,9 @@
 //! The maps: written by operations, read back, counted.
 
-use std::{collections::HashSet, net::IpAddr, ops::ControlFlow, sync::{Arc, atomic::Ordering}};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+};
 
 use aya::{
     Ebpf,
@@ -12,7 +15,7 @@ use lvs_common::{
         Addresses, Counters, Dest, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
         NextHop, PoolEntry, Service, ServiceKey, name,
     },
-    net::{Addr, Be32},
+    net::Addr,
     verdict::Reason,
 };
 
@@ -38,7 +41,7 @@ impl Maps {
     pub(super) fn new(ebpf: &mut Ebpf, buckets: u32) -> Result<Self, KernelError> {
         let dests = Arc::new(slab::<Dest>(ebpf, name::DESTS, MAX_DESTS)?);
         let loads = slab::<lvs_common::map::Load>(ebpf, name::LOADS, MAX_DESTS)?;
-        let conns = ConnTable::new(load::fd(ebpf, name::CONNS)?.fd(), buckets, loads, dests.clone())
+        let conns = ConnTable::new(load::fd(ebpf, name::CONNS)?, buckets, loads, dests.clone())
             .map_err(|source| KernelError::call("mmap", name::CONNS, source))?;
         Ok(Self {
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
@@ -129,13 +132,10 @@ impl Maps {
     }
 
     fn reset(&mut self, slot: u32) -> Result<(), KernelError> {
-        let cpus = nr_cpus()
-            .map_err(|(path, source)| KernelError::call("read", path, source))?;
+        let cpus = nr_cpus().map_err(|(path, source)| KernelError::call("read", path, source))?;
         let zero = PerCpuValues::try_from(vec![Counters::default(); cpus])
             .map_err(|source| KernelError::call("reset", name::COUNTERS, source))?;
-        self.counters
-            .set(slot, zero, 0)
-            .map_err(|error| map_error("reset", name::COUNTERS, error))
+        self.counters.set(slot, zero, 0).map_err(|error| map_error("reset", name::COUNTERS, error))
     }
 
     /// Puts an address into one of the two sets.
@@ -150,7 +150,7 @@ impl Maps {
 
 fn slab<T>(ebpf: &Ebpf, name: &'static str, places: usize) -> Result<Mapped, KernelError> {
     let words = places * size_of::<T>() / size_of::<u64>();
-    Mapped::new(load::fd(ebpf, name)?.fd(), words)
+    Mapped::new(load::fd(ebpf, name)?, words)
         .map_err(|source| KernelError::call("mmap", name, source))
 }
 

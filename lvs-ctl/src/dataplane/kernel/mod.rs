@@ -7,12 +7,12 @@
 //! | [`attach`] | the program on interfaces |
 //! | `maps` | the plan's operations, written; what stands there, read |
 //! | `mapped` | a map's memory |
-//! | [`conntable`] | the sweeper and the listing over the mapped connection table |
+//! | `conntable` | the sweeper and the listing over the mapped connection table |
 //! | `clock` | the program's clock, told from here |
 
 pub mod attach;
 mod clock;
-pub mod conntable;
+mod conntable;
 mod error;
 mod listing;
 pub mod load;
@@ -20,32 +20,34 @@ mod mapped;
 mod maps;
 mod pins;
 
-use std::{net::IpAddr, ops::ControlFlow, path::Path, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, time::Duration};
 
 use aya::Ebpf;
 use lvs_common::{
     map::{NextHop, Tunables},
+    net::Mac,
     tcp_state::State,
 };
 
 use self::{
     attach::{Hook, Links},
     clock::Clock,
-    conntable::{ConnTable, Swept},
+    conntable::ConnTable,
     load::{Common, Loaded, Options},
     mapped::Mapped,
     maps::Maps,
     pins::Pins,
 };
-use super::{DataPlane, DataPlaneError, Hop};
+use super::{DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Connection, Counters, DestAddr, InterfaceStatus, Load, PlaneStatus, ReasonCount, ServiceId,
-        Table, TableStatus, Timeouts,
+        Connection, Counters, DestAddr, Hop, InterfaceStatus, Load, PlaneStatus, ReasonCount,
+        ServiceId, Table, TableStatus, Timeouts,
     },
     plan::{Op, Planner},
 };
 
+pub use conntable::Swept;
 pub use error::KernelError;
 
 /// The data plane of one director.
@@ -150,6 +152,13 @@ impl DataPlane for Kernel {
         self.write(&ops)
     }
 
+    fn adopt(&mut self, table: &Table) -> Result<(), DataPlaneError> {
+        let ops = self.planner.drop_others(table);
+        self.write(&ops)?;
+        let all: Vec<ServiceId> = table.services().map(|entry| entry.service.id).collect();
+        self.commit(table, &all)
+    }
+
     fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError> {
         let mut tunables: Tunables = self.tunables.read(0);
         for (state, seconds) in [
@@ -199,12 +208,20 @@ impl DataPlane for Kernel {
         Ok(())
     }
 
-    fn resolve(&mut self, address: IpAddr, hop: Option<Hop>) -> Result<(), DataPlaneError> {
+    fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.planner.addresses().collect()
+    }
+
+    fn unknown(&self) -> usize {
+        self.planner.unknown()
+    }
+
+    fn resolve(&mut self, address: IpAddr, hop: Option<&Hop>) -> Result<(), DataPlaneError> {
         let hop = hop.map(|hop| NextHop {
             interface: hop.interface,
             mtu: hop.mtu,
-            destination: hop.destination,
-            source: hop.source,
+            destination: Mac::new(hop.destination),
+            source: Mac::new(hop.source),
             flags: if hop.reflects { NextHop::REFLECTS } else { 0 },
             from: hop.from.into(),
             pad: [0; 8],

@@ -73,7 +73,7 @@ impl Pins {
         fs::create_dir_all(&pins.version).map_err(failed)?;
         let kind = statfs(&pins.version).map_err(|errno| failed(errno.into()))?.filesystem_type();
         if kind != BPF_FS_MAGIC {
-            return Err(KernelError::NotBpffs(root.to_owned()));
+            return Err(KernelError::NotBpffs { path: root.to_owned() });
         }
         Ok(pins)
     }
@@ -101,7 +101,9 @@ impl Pins {
             let name = entry.map_err(failed)?.file_name();
             let name = name.to_string_lossy();
             for hook in [Hook::Native, Hook::Generic] {
-                links.extend(name.strip_prefix(hook.pin_prefix()).map(|name| (hook, name.to_owned())));
+                links.extend(
+                    name.strip_prefix(hook.pin_prefix()).map(|name| (hook, name.to_owned())),
+                );
             }
         }
         Ok(links)
@@ -118,7 +120,8 @@ impl Pins {
                 continue;
             }
             found += 1;
-            let info = MapInfo::from_pin(&path).map_err(|error| KernelError::foreign(&path, error))?;
+            let info =
+                MapInfo::from_pin(&path).map_err(|error| KernelError::foreign(&path, error))?;
             let places = shape.places.and_then(|places| u32::try_from(places).ok());
             let fits = info.map_type().ok() == Some(shape.kind)
                 && info.key_size() as usize == shape.key

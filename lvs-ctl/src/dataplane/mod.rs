@@ -1,0 +1,103 @@
+//! What the director may ask of whatever forwards packets, in the model's words.
+
+pub mod kernel;
+pub mod memory;
+
+use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow};
+
+use self::kernel::KernelError;
+use crate::{
+    model::{Connection, Counters, DestAddr, Hop, Load, PlaneStatus, ServiceId, Table, Timeouts},
+    plan::PlanError,
+};
+
+/// The forwarding plane.
+pub trait DataPlane: Send {
+    /// Makes packets go as `table` says; `touched` names the services that differ from the last
+    /// commit, those that are gone included. All or nothing, for every packet.
+    ///
+    /// A real server that comes back under the same service identity and address while it still
+    /// has connections gets them back; [`crate::model::VirtualService::serial`] and
+    /// [`crate::model::PoolEntry::serial`] tell that it was away.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    fn commit(&mut self, table: &Table, touched: &[ServiceId]) -> Result<(), DataPlaneError>;
+
+    /// Makes packets go as `table` says, and no other way that a former controller left.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    fn adopt(&mut self, table: &Table) -> Result<(), DataPlaneError> {
+        let all: Vec<ServiceId> = table.services().map(|entry| entry.service.id).collect();
+        self.commit(table, &all)
+    }
+
+    /// Sets the timeouts of connections, from their next packet on.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError>;
+
+    /// The connections that a real server holds.
+    fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load;
+
+    /// What passed since the real server exists, summed over CPUs. They never fall, except when a
+    /// real server was away and comes back without connections: then they begin at 0.
+    fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters;
+
+    /// Shows every connection and template until `visit` breaks off.
+    ///
+    /// # Errors
+    /// The table could not be read to its end.
+    fn connections(
+        &self,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DataPlaneError>;
+
+    /// The addresses of real servers whose way matters, those included that are gone but have
+    /// connections.
+    fn addresses(&self) -> BTreeSet<IpAddr>;
+
+    /// How many of them have no way said yet.
+    fn unknown(&self) -> usize;
+
+    /// Sends the packets for an address this way, from now on.
+    ///
+    /// # Errors
+    /// The former way stands then.
+    fn resolve(&mut self, address: IpAddr, hop: Option<&Hop>) -> Result<(), DataPlaneError>;
+
+    /// Lets go of what nothing needs any more: real servers that are gone, after their last
+    /// connection. Called every few seconds.
+    ///
+    /// # Errors
+    /// What could not be let go is tried again.
+    fn tidy(&mut self) -> Result<(), DataPlaneError>;
+
+    /// How it is.
+    fn status(&self) -> PlaneStatus {
+        PlaneStatus::default()
+    }
+}
+
+/// The data plane did not do as it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DataPlaneError {
+    /// A table is full.
+    #[error("no room for {needed} {what}, only for {capacity}")]
+    NoRoom {
+        /// What of.
+        what: &'static str,
+        /// How many there would be.
+        needed: usize,
+        /// How many fit.
+        capacity: usize,
+    },
+    /// The rules cannot be carried out.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The kernel refused.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+}

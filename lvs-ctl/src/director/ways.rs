@@ -1,0 +1,83 @@
+//! The way to each real server, as it was last said.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    dataplane::DataPlane,
+    model::{NextHopStatus, Way},
+};
+
+/// Which addresses want a way, and how many of them have none said yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The addresses.
+    pub addresses: BTreeSet<IpAddr>,
+    /// How many of them have no way said yet.
+    pub unknown: usize,
+}
+
+/// Ways, and who waits for them.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    said: BTreeMap<IpAddr, Way>,
+    wanted: watch::Sender<Wanted>,
+}
+
+impl Ways {
+    /// Sends packets for an address a way, unless nobody is there any more.
+    pub(super) fn set(&mut self, address: IpAddr, way: Way, plane: &mut dyn DataPlane) {
+        let hop = match &way {
+            Way::Hop(hop) => Some(hop),
+            Way::None(why) => {
+                tracing::warn!(%address, %why, "no way to a real server");
+                None
+            }
+        };
+        if let Err(error) = plane.resolve(address, hop) {
+            tracing::error!(%address, %error, "cannot change the way to a real server");
+            return;
+        }
+        self.said.insert(address, way);
+    }
+
+    /// Tells who waits which addresses the data plane wants now.
+    pub(super) fn follow(&mut self, plane: &dyn DataPlane) {
+        let wanted = Wanted { addresses: plane.addresses(), unknown: plane.unknown() };
+        self.said.retain(|address, _| wanted.addresses.contains(address));
+        self.wanted.send_if_modified(|former| {
+            let differs = *former != wanted;
+            *former = wanted;
+            differs
+        });
+    }
+
+    /// What the data plane wants, whenever it changes.
+    pub(super) fn watch(&self) -> watch::Receiver<Wanted> {
+        self.wanted.subscribe()
+    }
+
+    /// For `lvs-ctl status`.
+    pub(super) fn status(&self) -> Vec<NextHopStatus> {
+        let wanted = self.wanted.borrow();
+        let status = |address: &IpAddr| match self.said.get(address) {
+            Some(Way::Hop(hop)) => NextHopStatus {
+                dest: *address,
+                interface: Some(hop.interface_name.clone()),
+                mac: Some(lvs_common::net::Mac::new(hop.destination).to_string()),
+                unresolved: None,
+            },
+            Some(Way::None(why)) => unresolved(*address, why.clone()),
+            None => unresolved(*address, "being resolved".to_owned()),
+        };
+        wanted.addresses.iter().map(status).collect()
+    }
+}
+
+fn unresolved(dest: IpAddr, why: String) -> NextHopStatus {
+    NextHopStatus { dest, interface: None, mac: None, unresolved: Some(why) }
+}
