@@ -10,7 +10,7 @@ use std::{
 #[path = "../xtask/src/bpf_cargo.rs"]
 mod bpf_cargo;
 
-/// Everything the object is made of, below the workspace.
+/// Everything the object is made of, from the workspace's root.
 const SOURCES: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -25,7 +25,8 @@ fn main() {
     let package = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let root = package.parent().expect("the package lies in the workspace");
     for source in SOURCES {
-        println!("cargo::rerun-if-changed={}", root.join(source).display());
+        // Relative to the package, so that a workspace that was moved is not taken for built.
+        println!("cargo::rerun-if-changed=../{source}");
     }
     if let Err(message) = build(root) {
         for line in message.lines() {

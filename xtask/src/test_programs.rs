@@ -45,8 +45,12 @@ pub(crate) fn run_host(tally: &mut Tally) -> Result<()> {
 
 /// Runs those that load programs and make network namespaces.
 pub(crate) fn run_root(tally: &mut Tally) -> Result<()> {
+    let root = Root::find();
+    if root == Root::Sudo {
+        println!("test: these need root, and ask sudo:");
+    }
     for program in built()?.iter().filter(|program| program.needs_root()) {
-        run(program, Root::find().command(&program.file)?, tally)?;
+        run(program, root.command(&program.file)?, tally)?;
     }
     Ok(())
 }

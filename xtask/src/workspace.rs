@@ -18,9 +18,15 @@ pub(crate) fn root() -> &'static Path {
 
 /// The directory that cargo builds into: the one this program was built into.
 pub(crate) fn target() -> Result<PathBuf> {
-    let program = env::current_exe().context("where is this program?")?;
+    let program = this_program()?;
     // <target>/<profile>/xtask
     Ok(program.ancestors().nth(2).context("this program lies outside a target directory")?.into())
+}
+
+/// The file of this program. Not `current_exe` itself: once cargo has built the program again, that
+/// is "xtask (deleted)".
+pub(crate) fn this_program() -> Result<PathBuf> {
+    Ok(env::current_exe().context("where is this program?")?.with_file_name("xtask"))
 }
 
 /// The cargo that started this program, in the workspace.

@@ -3,7 +3,7 @@
 //! [`panics`] reads the object, [`verify`] has the kernel verify it, [`budget`] keeps the verified
 //! instructions from creeping up.
 
-use std::{env, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -58,7 +58,7 @@ pub(crate) fn refuse_panics() -> Result<()> {
 
 fn as_root(object: &PathBuf, bless: bool) -> Result<()> {
     println!("check-object: loading the object needs root, and asks sudo:");
-    let mut command = Root::find().command(env::current_exe()?)?;
+    let mut command = Root::find().command(workspace::this_program()?)?;
     command.args(["check-object", "--object"]).arg(object);
     if bless {
         command.arg("--bless");

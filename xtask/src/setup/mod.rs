@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::{verb::Verb, workspace};
 
@@ -72,7 +72,8 @@ fn apply(fix: &Fix) -> Result<()> {
         if step.through_sudo {
             println!("setup: this step needs root, and asks sudo:");
         }
-        workspace::run(&mut command(step)).with_context(|| by_hand(fix))?;
+        workspace::run(&mut command(step))
+            .map_err(|error| anyhow!("{error:#}\n{}", by_hand(fix)))?;
     }
     Ok(())
 }

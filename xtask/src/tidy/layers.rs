@@ -21,7 +21,7 @@ const MODULES: &[Module] = &[
     // 2: pure, from rules to map contents
     module("plan", &["model"]),
     // 3: the adapters of the kernel
-    module("dataplane", &["plan"]),
+    module("dataplane", &["model", "plan"]),
     module("netlink", &["model"]),
     // 4: the one owner of the rules; knows the adapters as traits only
     Module {
