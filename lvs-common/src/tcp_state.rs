@@ -1,8 +1,8 @@
-//! Connection states, transitions and timeouts (ip_vs_proto_tcp.c, ip_vs_proto_udp.c).
+//! Connection states, transitions and timeouts (`ip_vs_proto_tcp.c`, `ip_vs_proto_udp.c`).
 
 use crate::{map::TIMEOUTS, wire::Tcp};
 
-/// State of a connection. TCP states have the kernel's numbers (IP_VS_TCP_S_*).
+/// State of a connection. TCP states have the kernel's numbers (`IP_VS_TCP_S_*`).
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State(u8);
@@ -40,7 +40,7 @@ impl State {
     pub const LAST_ACK: Self = Self(8);
     /// Expected by a helper.
     pub const LISTEN: Self = Self(9);
-    /// secure_tcp's half-open state.
+    /// `secure_tcp`'s half-open state.
     pub const SYNACK: Self = Self(10);
     /// The one state of UDP.
     pub const UDP: Self = Self(11);
@@ -66,7 +66,7 @@ impl State {
         ACTIVE >> self.0 & 1 != 0
     }
 
-    /// Whether a SYN in this state begins a new connection under conn_reuse_mode 1.
+    /// Whether a SYN in this state begins a new connection under `conn_reuse_mode` 1.
     #[inline(always)]
     #[must_use]
     pub const fn is_over(self) -> bool {
@@ -164,8 +164,7 @@ const ACTIVE: u32 = {
 };
 
 /// One row of the transition table, four bits a state, from the two-letter codes of its columns
-/// NONE, ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT, TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN,
-/// SYNACK.
+/// `NONE ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN SYNACK`.
 const fn row(codes: &str) -> u64 {
     let codes = codes.as_bytes();
     let (mut packed, mut column) = (0, 0);
@@ -217,7 +216,7 @@ const EVENTS: u64 = {
     events
 };
 
-/// tcp_states of the kernel: by direction, eight rows each, and event.
+/// `tcp_states` of the kernel: by direction, eight rows each, and event.
 static ROWS: [u64; 32] = {
     let rows = [
         //   NO ES SS SR FW TW CL CW LA LI SA

@@ -11,7 +11,7 @@ use crate::{connection::Connection, packet::Packet, tables::Tables};
 const UP: u64 = 1;
 const DOWN: u64 = 1u64.wrapping_neg();
 
-/// A request's packet and bytes (ip_vs_in_stats).
+/// A request's packet and bytes (`ip_vs_in_stats`).
 #[inline(always)]
 pub(crate) fn request<B, T: Tables>(packet: &Packet, connection: &Connection<B>, tables: &mut T) {
     if let Some(counters) = tables.counters(connection.dest) {
@@ -20,7 +20,7 @@ pub(crate) fn request<B, T: Tables>(packet: &Packet, connection: &Connection<B>,
     }
 }
 
-/// A reply's packet and bytes (ip_vs_out_stats).
+/// A reply's packet and bytes (`ip_vs_out_stats`).
 #[inline(always)]
 pub(crate) fn reply<B, T: Tables>(packet: &Packet, connection: &Connection<B>, tables: &mut T) {
     if let Some(counters) = tables.counters(connection.dest) {
@@ -29,7 +29,7 @@ pub(crate) fn reply<B, T: Tables>(packet: &Packet, connection: &Connection<B>, t
     }
 }
 
-/// A new connection (ip_vs_bind_dest, ip_vs_conn_stats).
+/// A new connection (`ip_vs_bind_dest`, `ip_vs_conn_stats`).
 #[inline(always)]
 pub(crate) fn opened<T: Tables>(dest: u32, state: State, tables: &mut T) {
     if let Some(counters) = tables.counters(dest) {
@@ -50,7 +50,7 @@ pub(crate) fn moved<T: Tables>(dest: u32, before: State, after: State, tables: &
     }
 }
 
-/// A connection that is gone (ip_vs_unbind_dest).
+/// A connection that is gone (`ip_vs_unbind_dest`).
 #[inline(always)]
 pub(crate) fn ended<T: Tables>(entry: &Entry, tables: &mut T) {
     let dest = entry.dest();

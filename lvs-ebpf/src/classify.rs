@@ -1,4 +1,4 @@
-//! 3. On a miss: which virtual service is it for? Packet → [`Service`] (ip_vs_service_find).
+//! 3. On a miss: which virtual service is it for? Packet → [`Service`] (`ip_vs_service_find`).
 
 use lvs_common::{
     map::{Family, Service, ServiceKey},
@@ -30,7 +30,7 @@ pub(crate) fn classify<'t, T: Tables>(
     Ok(service)
 }
 
-/// Whether the packet may create a connection (tcp_conn_schedule, udp_conn_schedule).
+/// Whether the packet may create a connection (`tcp_conn_schedule`, `udp_conn_schedule`).
 #[inline(always)]
 fn opens<T: Tables>(packet: &Packet, tables: &T) -> bool {
     if !packet.is_tcp() {

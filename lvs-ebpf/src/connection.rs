@@ -106,7 +106,7 @@ pub(crate) fn open<T: Tables>(
 }
 
 /// Whether a SYN on an old connection's addresses and ports is to be scheduled as a new one
-/// (ip_vs_in: is_new_conn_expected, expire_nodest_conn).
+/// (`ip_vs_in`: `is_new_conn_expected`, `expire_nodest_conn`).
 #[inline(always)]
 fn begins_anew<T: Tables>(packet: &Packet, entry: &Entry, tables: &T) -> bool {
     packet.is_tcp()

@@ -28,7 +28,11 @@ use lvs_common::{
     wire::Frame,
 };
 
-use crate::{packet::Packet, tables::Tables};
+use crate::{
+    connection::{Connection, Row},
+    packet::Packet,
+    tables::Tables,
+};
 
 /// Directs one frame.
 #[inline(always)]
@@ -59,14 +63,18 @@ fn request<F: Frame, T: Tables>(
 ) -> Result<Verdict, Verdict> {
     let connection = match connection::find(packet, tables)? {
         Some(connection) => connection,
-        None => {
-            let service = classify::classify(packet, tables)?;
-            let dest = schedule::schedule(service, tables)?;
-            connection::open(packet, dest, tables)?
-        }
+        None => open(packet, tables)?,
     };
     account::request(packet, &connection, tables);
     forward::request(frame, packet, &connection, tables)
+}
+
+/// The connection that a packet begins.
+#[inline(always)]
+fn open<T: Tables>(packet: &Packet, tables: &mut T) -> Result<Connection<Row<T>>, Verdict> {
+    let service = classify::classify(packet, tables)?;
+    let dest = schedule::schedule(service, tables)?;
+    connection::open(packet, dest, tables)
 }
 
 /// From a masqueraded real server to a client.

@@ -5,9 +5,15 @@
 fn main() {}
 
 #[cfg(target_arch = "bpf")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "counts and slots are below the sizes of maps; ticks are meant to wrap"
+)]
 mod kernel;
 
 #[cfg(target_arch = "bpf")]
+#[expect(clippy::needless_pass_by_value, reason = "the macro's signature")]
 mod program {
     use aya_ebpf::{
         bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
@@ -28,9 +34,19 @@ mod program {
             Verdict::Transmit => XDP_TX,
             Verdict::Pass(_) => XDP_PASS,
             Verdict::Drop(_) => XDP_DROP,
-            // SAFETY: the helper takes numbers only.
-            Verdict::Redirect(interface) => unsafe { bpf_redirect(interface, 0) as u32 },
+            Verdict::Redirect(interface) => redirect(interface),
         }
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the helper returns an action"
+    )]
+    fn redirect(interface: u32) -> u32 {
+        // SAFETY: the helper takes numbers only.
+        unsafe { bpf_redirect(interface, 0) as u32 }
     }
 
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.
@@ -43,7 +59,6 @@ mod program {
     #[panic_handler]
     fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
         // verifier: refuses a program that can get here.
-        #[expect(clippy::empty_loop, reason = "there is nowhere to go")]
         loop {}
     }
 

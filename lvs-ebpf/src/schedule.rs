@@ -1,4 +1,4 @@
-//! 4. Which real server does it go to? [`Service`] → [`Chosen`] (ip_vs_schedule).
+//! 4. Which real server does it go to? [`Service`] → [`Chosen`] (`ip_vs_schedule`).
 
 use lvs_common::{
     map::{Method, Service},
@@ -43,6 +43,7 @@ pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chose
 
 /// The position in a service's pool that its scheduler chooses.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a scheduler's number is a byte")]
 pub fn choose<P: Pool>(service: &Service, pool: &P) -> Option<u32> {
     match Kind::try_from(service.scheduler as u8).ok()? {
         Kind::Rr => rr::choose(pool),

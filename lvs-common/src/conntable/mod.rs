@@ -60,6 +60,7 @@ pub trait Buckets {
     /// Keeps the compiler from turning arithmetic back into branches.
     // verifier: a branch for each of sixteen ways would be 65 536 paths.
     #[inline(always)]
+    #[must_use]
     fn veil(value: u64) -> u64 {
         value
     }
@@ -98,7 +99,6 @@ impl<B: Bucket> Hit<B> {
 /// The bucket's index for a hash, without dividing.
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the product of two u32 shifted down is one")]
 pub const fn index(hash: u32, count: u32) -> u32 {
     ((hash as u64 * count as u64) >> 32) as u32
 }

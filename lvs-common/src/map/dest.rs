@@ -20,7 +20,7 @@ impl Method {
     pub const DIRECT_ROUTE: Self = Self(3);
 }
 
-/// One real server within one virtual service (ip_vs_dest). Its slot is its name: connections hold
+/// One real server within one virtual service (`ip_vs_dest`). Its slot is its name: connections hold
 /// it, and it is given to another only after the last of them has ended.
 ///
 /// Writer: controller. A published slot changes one aligned word at a time.

@@ -12,7 +12,7 @@ pub struct Load {
     pub total: u64,
     /// Those in an active state; see [`tcp_state`](crate::tcp_state).
     pub active: u64,
-    /// 1 while over the upper threshold (IP_VS_DEST_F_OVERLOAD), else 0.
+    /// 1 while over the upper threshold (`IP_VS_DEST_F_OVERLOAD`), else 0.
     pub overloaded: u64,
     /// Persistence templates.
     pub persistent: u64,

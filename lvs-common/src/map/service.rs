@@ -28,7 +28,7 @@ pub struct ServiceKey {
     pub family: Family,
 }
 
-/// A virtual service (ip_vs_service), as far as a packet needs it.
+/// A virtual service (`ip_vs_service`), as far as a packet needs it.
 ///
 /// Writer: controller; replaced as a whole.
 #[repr(C, align(8))]

@@ -23,11 +23,11 @@ pub struct Tunables {
     pub seed: [u64; 2],
     /// Lifetime of a connection after a packet that leaves it in the state, ticks.
     pub timeouts: [u32; TIMEOUTS],
-    /// conn_reuse_mode, as in IPVS.
+    /// `conn_reuse_mode`, as in IPVS.
     pub conn_reuse_mode: u32,
-    /// sloppy_tcp, as in IPVS: a connection may begin with any segment but RST.
+    /// `sloppy_tcp`, as in IPVS: a connection may begin with any segment but RST.
     pub sloppy_tcp: u32,
-    /// expire_nodest_conn, as in IPVS.
+    /// `expire_nodest_conn`, as in IPVS.
     pub expire_nodest_conn: u32,
     /// Zero.
     pub pad: [u32; 5],

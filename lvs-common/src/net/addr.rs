@@ -49,8 +49,11 @@ impl Mac {
     #[inline(always)]
     #[must_use]
     pub const fn new(bytes: [u8; 6]) -> Self {
-        let [a, b, c, d, e, f] = bytes;
-        Self([u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]), u16::from_ne_bytes([e, f])])
+        Self([
+            u16::from_ne_bytes([bytes[0], bytes[1]]),
+            u16::from_ne_bytes([bytes[2], bytes[3]]),
+            u16::from_ne_bytes([bytes[4], bytes[5]]),
+        ])
     }
 
     /// The bytes in the order of the wire.

@@ -60,7 +60,7 @@ fn next(cursor: u64, len: u32) -> u32 {
 mod tests {
     use super::{super::testing::Servers, *};
 
-    fn chosen(servers: &Servers, times: usize) -> std::vec::Vec<u32> {
+    fn chosen(servers: &Servers, times: usize) -> Vec<u32> {
         (0..times).map(|_| choose(servers).map_or(0, |position| servers.id(position))).collect()
     }
 

@@ -58,7 +58,7 @@ impl Ipv4 {
         self.fragment.raw() & Self::FRAGMENT_BITS.raw() != 0
     }
 
-    /// One hop less, and the checksum to go with it (ip_decrease_ttl).
+    /// One hop less, and the checksum to go with it (`ip_decrease_ttl`).
     #[inline(always)]
     pub fn decrement_ttl(&mut self) {
         let word = |ttl, protocol| Be16::from_raw(u16::from_ne_bytes([ttl, protocol]));

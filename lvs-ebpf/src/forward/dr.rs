@@ -1,4 +1,4 @@
-//! DR, gatewaying (ip_vs_dr_xmit): the packet goes as it is to the real server's link-layer address,
+//! DR, gatewaying (`ip_vs_dr_xmit`): the packet goes as it is to the real server's link-layer address,
 //! one hop older. The real server has the VIP on a device that does not answer ARP, and replies to the
 //! client by itself.
 

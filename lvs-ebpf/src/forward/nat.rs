@@ -1,4 +1,4 @@
-//! NAT, masquerading (ip_vs_nat_xmit, ip_vs_out): requests go to the real server's address and port,
+//! NAT, masquerading (`ip_vs_nat_xmit`, `ip_vs_out)`: requests go to the real server's address and port,
 //! replies come from the VIP and its port.
 
 use lvs_common::{
@@ -150,8 +150,9 @@ impl Check<'_> {
             return false;
         }
         let packet = self.packet;
-        let header = packet.transport - NETWORK;
-        let length = packet.bytes.wrapping_sub(header as u16);
+        #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
+        let header = (packet.transport - NETWORK) as u16;
+        let length = packet.bytes.wrapping_sub(header);
         let pseudo =
             checksum::pseudo_v4(packet.source, packet.destination, packet.protocol, length);
         check.raw() == pseudo

@@ -22,11 +22,12 @@ pub fn write(context: &XdpContext) {
         return;
     }
     let words = start as *mut u64;
-    // SAFETY: the helpers have no conditions.
-    let (jiffies, nanoseconds) = unsafe { (bpf_jiffies64(), bpf_ktime_get_ns()) };
+    // SAFETY: the helper has no conditions.
+    let jiffies = unsafe { bpf_jiffies64() };
+    // SAFETY: as above.
+    let nanoseconds = unsafe { bpf_ktime_get_ns() };
     // SAFETY: sixteen bytes were checked above.
-    unsafe {
-        words.write_unaligned(jiffies);
-        words.add(1).write_unaligned(nanoseconds);
-    }
+    unsafe { words.write_unaligned(jiffies) };
+    // SAFETY: as above.
+    unsafe { words.wrapping_add(1).write_unaligned(nanoseconds) };
 }

@@ -82,6 +82,8 @@ impl Bucket for Row {
         let packets = low.wrapping_add(1).cast::<u16>();
         // SAFETY: the sixteen bits above the low half. The count is only of use as a hint: two CPUs
         // may lose one.
-        unsafe { packets.write_volatile(packets.read_volatile().wrapping_add(1)) }
+        let count = unsafe { packets.read_volatile() };
+        // SAFETY: as above.
+        unsafe { packets.write_volatile(count.wrapping_add(1)) }
     }
 }

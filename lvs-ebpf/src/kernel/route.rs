@@ -15,7 +15,7 @@ use lvs_ebpf::tables::Route;
 
 use super::maps::ROUTES;
 
-/// AF_INET.
+/// `AF_INET`.
 const INET: u8 = 2;
 
 /// What a CPU remembers of the way to one client.
