@@ -4,7 +4,7 @@ use core::{marker::PhantomData, ops::ControlFlow};
 
 use super::{
     pool::{Candidate, Scan},
-    select::{all_ones_if_negative, pick},
+    select::{NOBODY, all_ones_if_negative, pick, position},
 };
 
 /// What a scheduler counts as the weight of a real server; 0 if it must not be chosen.
@@ -38,7 +38,7 @@ impl<W: Weigh> Heaviest<W> {
     #[inline(always)]
     #[must_use]
     pub const fn new(enough: u32) -> Self {
-        Self { enough: enough as u64, weight: 0, position: 0, weigh: PhantomData }
+        Self { enough: enough as u64, weight: 0, position: NOBODY as u64, weigh: PhantomData }
     }
 
     /// The weight of the one found; 0: none.
@@ -52,7 +52,7 @@ impl<W: Weigh> Heaviest<W> {
     #[inline(always)]
     #[must_use]
     pub fn reached(&self) -> Option<u32> {
-        if self.weight >= self.enough { self.chosen() } else { None }
+        self.chosen().filter(|_| self.weight >= self.enough)
     }
 }
 
@@ -71,6 +71,6 @@ impl<W: Weigh> Scan for Heaviest<W> {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "it came from a u32")]
     fn chosen(&self) -> Option<u32> {
-        if self.weight == 0 { None } else { Some(self.position as u32) }
+        position(self.position as u32)
     }
 }

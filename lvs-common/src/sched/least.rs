@@ -6,7 +6,7 @@ use core::{marker::PhantomData, ops::ControlFlow};
 use super::{
     heaviest::{Available, Weigh},
     pool::{Candidate, Scan},
-    select::{all_ones_if_negative, pick},
+    select::{NOBODY, all_ones_if_negative, pick, position},
 };
 
 /// What a scheduler counts as the load of a real server.
@@ -49,7 +49,7 @@ impl<L> Default for LeastLoaded<L> {
     /// Nothing found yet: endlessly loaded, so that any weight undercuts it.
     #[inline(always)]
     fn default() -> Self {
-        Self { load: 1, share: 0, position: 0, rule: PhantomData }
+        Self { load: 1, share: 0, position: NOBODY.into(), rule: PhantomData }
     }
 }
 
@@ -69,6 +69,6 @@ impl<L: Load> Scan for LeastLoaded<L> {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "it came from a u32")]
     fn chosen(&self) -> Option<u32> {
-        if self.share == 0 { None } else { Some(self.position as u32) }
+        position(self.position as u32)
     }
 }

@@ -22,6 +22,7 @@ use super::{
     TRIES,
     heaviest::{Available, Heaviest},
     pool::{Pool, Scan},
+    select::{NOBODY, number, position},
 };
 
 /// What the controller reckons from the weights of one service.
@@ -69,16 +70,16 @@ pub fn reseat(now: Params, cursor_before: u64) -> u64 {
 /// Chooses, and moves the cursor.
 #[inline(always)]
 pub fn choose<P: Pool>(params: Params, pool: &P) -> Option<u32> {
-    let mut chosen = None;
+    let mut chosen = NOBODY;
     for _ in 0..TRIES {
         let seen = pool.cursor();
         let (found, moved) = walk(params, seen, pool);
-        chosen = found;
+        chosen = number(found);
         if moved == seen || pool.swap_cursor(seen, moved) {
             break;
         }
     }
-    chosen
+    position(chosen)
 }
 
 /// One choice: the position and the cursor after it.
