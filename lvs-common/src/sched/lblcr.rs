@@ -15,7 +15,7 @@ use super::{
     least::overhead,
     locality::{Locality, Remembered, is_busy},
     pool::{Candidate, Scan},
-    select::{NOBODY, all_ones_if_negative, number, pick, position},
+    select::{NOBODY, Opaque, less, number, pick, position},
     wlc::{self, Wlc},
 };
 
@@ -74,12 +74,11 @@ impl Default for MostLoaded {
 
 impl Scan for MostLoaded {
     #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
         let (load, weight) = (overhead(of), u64::from(of.weight));
         let theirs = load.wrapping_mul(self.weight);
-        let more = all_ones_if_negative(self.load.wrapping_mul(weight).wrapping_sub(theirs));
-        let is_first = all_ones_if_negative(self.weight.wrapping_sub(1));
-        let take = (more | is_first) & all_ones_if_negative(0_u64.wrapping_sub(weight));
+        let more = less::<O>(self.load.wrapping_mul(weight), theirs);
+        let take = (more | less::<O>(self.weight, 1)) & less::<O>(0, weight);
         self.load = pick(take, load, self.load);
         self.weight = pick(take, weight, self.weight);
         self.position = pick(take, u64::from(position), self.position);

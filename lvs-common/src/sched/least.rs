@@ -4,9 +4,9 @@
 use core::{marker::PhantomData, ops::ControlFlow};
 
 use super::{
-    heaviest::{Available, Weigh},
+    heaviest::available,
     pool::{Candidate, Scan},
-    select::{NOBODY, all_ones_if_negative, pick, position},
+    select::{NOBODY, Opaque, less, pick, position},
 };
 
 /// What a scheduler counts as the load of a real server.
@@ -22,7 +22,7 @@ pub trait Load {
     #[inline(always)]
     #[must_use]
     fn share(of: Candidate) -> u64 {
-        u64::from(Available::weight(of))
+        u64::from(available(of))
     }
 }
 
@@ -55,10 +55,10 @@ impl<L> Default for LeastLoaded<L> {
 
 impl<L: Load> Scan for LeastLoaded<L> {
     #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
         let (load, share) = (L::load(of), L::share(of));
         let ours = self.load.wrapping_mul(share);
-        let take = all_ones_if_negative(load.wrapping_mul(self.share).wrapping_sub(ours));
+        let take = less::<O>(load.wrapping_mul(self.share), ours);
         self.load = pick(take, load, self.load);
         self.share = pick(take, share, self.share);
         self.position = pick(take, u64::from(position), self.position);

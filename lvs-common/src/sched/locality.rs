@@ -4,7 +4,7 @@ use core::{cell::Cell, ops::ControlFlow};
 
 use super::{
     pool::{Candidate, Pool, Scan},
-    select::{all_ones_if_negative, pick},
+    select::{Boxed, Opaque, less, pick},
 };
 
 /// How many real servers are remembered of one address; IPVS has no bound. One more pushes the
@@ -49,7 +49,7 @@ pub trait Locality: Pool {
         for place in 0..SET {
             let Some(id) = of.get(place) else { break };
             let Some(candidate) = self.server(id) else { continue };
-            if scan.visit(place, candidate).is_break() {
+            if scan.visit::<Self::Opaque>(place, candidate).is_break() {
                 break;
             }
         }
@@ -180,7 +180,7 @@ pub const fn collection(run: u32, addresses: u32, expiration_ns: u64) -> Collect
 /// `is_overloaded` in `ip_vs_lblc.c`; not the threshold's flag.
 #[inline(always)]
 pub(super) fn is_busy<P: Pool>(of: Candidate, pool: &P) -> bool {
-    of.active > of.weight && pool.scan(0, pool.len(), Bored::default()).0
+    of.active > of.weight && pool.seek(0, pool.len(), Bored::default()).0
 }
 
 /// Whether one has fewer active connections than half its weight.
@@ -189,7 +189,7 @@ struct Bored(bool);
 
 impl Scan for Bored {
     #[inline(always)]
-    fn visit(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
         self.0 |= u64::from(of.active) * 2 < u64::from(of.weight);
         if self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -203,13 +203,13 @@ impl Scan for Bored {
 /// All ones when what stands at `at` makes room for what is behind it.
 #[inline(always)]
 fn moves_up(erased: u32, at: u32) -> u64 {
-    all_ones_if_negative(u64::from(erased).wrapping_sub(u64::from(at) + 1))
+    less::<Boxed>(erased.into(), u64::from(at) + 1)
 }
 
 /// All ones when two numbers below 2^63 are equal.
 #[inline(always)]
 fn all_ones_if_equal(a: u64, b: u64) -> u64 {
-    all_ones_if_negative((a ^ b).wrapping_sub(1))
+    less::<Boxed>(a ^ b, 1)
 }
 
 #[inline(always)]

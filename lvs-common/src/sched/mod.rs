@@ -67,6 +67,7 @@ pub use self::{
     kind::{Flags, Kind, UnknownScheduler},
     locality::{Locality, Remembered},
     pool::{Candidate, Pool, Probe, Scan},
+    select::{Boxed, Opaque, Transparent},
     threshold::Thresholds,
 };
 

@@ -25,7 +25,7 @@ pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
     let mut chosen = NOBODY;
     for _ in 0..TRIES {
         let seen = pool.cursor();
-        let found = pool.scan(next(seen, pool.len()), pool.len(), Heaviest::<Available>::new(1));
+        let found = pool.seek(next(seen, pool.len()), pool.len(), Heaviest::<Available>::new(1));
         chosen = number(found.chosen());
         let Some(position) = position(chosen) else { break };
         if pool.swap_cursor(seen, u64::from(position) + 1) {

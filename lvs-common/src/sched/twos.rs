@@ -14,16 +14,16 @@
 use core::ops::ControlFlow;
 
 use super::{
-    heaviest::{Available, Weigh},
+    heaviest::available,
     least::overhead,
     pool::{Candidate, Pool, Scan},
-    select::{NOBODY, all_ones_if_negative, pick, position},
+    select::{NOBODY, Opaque, less, pick, position},
 };
 
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    let sum = pool.scan(0, pool.len(), Sum::default()).0;
+    let sum = pool.seek(0, pool.len(), Sum::default()).0;
     let first = draw(sum, pool)?;
     let second = draw(sum, pool)?;
     let (of_first, of_second) = (pool.candidate(first)?, pool.candidate(second)?);
@@ -36,7 +36,7 @@ pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
 #[inline(always)]
 fn draw<P: Pool>(sum: u64, pool: &P) -> Option<u32> {
     let left = below(sum.wrapping_add(1), pool.random());
-    pool.scan(0, pool.len(), Draw { left, weight: 0, position: NOBODY.into() }).chosen()
+    pool.seek(0, pool.len(), Draw { left, weight: 0, position: NOBODY.into() }).chosen()
 }
 
 /// A number below `bound` (at most 2^48) from a random word, as `reciprocal_scale` does.
@@ -53,8 +53,8 @@ struct Sum(u64);
 
 impl Scan for Sum {
     #[inline(always)]
-    fn visit(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
-        self.0 = self.0.wrapping_add(u64::from(Available::weight(of)));
+    fn visit<O: Opaque>(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
+        self.0 = self.0.wrapping_add(u64::from(available(of)));
         ControlFlow::Continue(())
     }
 
@@ -75,12 +75,10 @@ struct Draw {
 
 impl Scan for Draw {
     #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
-        let weight = u64::from(Available::weight(of));
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+        let weight = u64::from(available(of));
         self.left = self.left.wrapping_sub(weight);
-        let take = all_ones_if_negative(self.left.wrapping_sub(1))
-            & all_ones_if_negative(0_u64.wrapping_sub(weight))
-            & all_ones_if_negative(self.weight.wrapping_sub(1));
+        let take = less::<O>(self.left, 1) & less::<O>(0, weight) & less::<O>(self.weight, 1);
         self.weight = pick(take, weight, self.weight);
         self.position = pick(take, u64::from(position), self.position);
         if self.weight == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
