@@ -16,7 +16,7 @@ use super::{
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    pool.scan(0, pool.len(), Heaviest::<Available>::new(u32::MAX)).chosen()
+    pool.scan(Heaviest::<Available>::new(u32::MAX)).chosen()
 }
 
 #[cfg(test)]

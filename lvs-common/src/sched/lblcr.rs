@@ -15,7 +15,7 @@ use super::{
     least::overhead,
     locality::{Locality, Remembered, is_busy},
     pool::{Candidate, Scan},
-    select::{all_ones_if_negative, pick},
+    select::{NOBODY, Opaque, less, number, pick, position},
     wlc::{self, Wlc},
 };
 
@@ -28,8 +28,9 @@ pub fn choose<P: Locality>(pool: &P) -> Option<u32> {
         set.touch(now_ns);
         let least = pool.scan_remembered(set, Wlc::default()).chosen();
         let least = least.and_then(|place| set.get(place)).and_then(|id| pool.position(id));
+        let least = number(least);
         shrink(set, now_ns, pool);
-        if let Some(position) = least
+        if let Some(position) = position(least)
             && let Some(candidate) = pool.candidate(position)
             && !is_busy(candidate, pool)
         {
@@ -58,21 +59,26 @@ fn shrink<P: Locality>(set: &Remembered, now_ns: u64, pool: &P) {
 }
 
 /// The first with the most connections per weight, whatever its threshold says.
-#[derive(Default)]
 struct MostLoaded {
     load: u64,
     weight: u64,
     position: u64,
 }
 
+impl Default for MostLoaded {
+    #[inline(always)]
+    fn default() -> Self {
+        Self { load: 0, weight: 0, position: NOBODY.into() }
+    }
+}
+
 impl Scan for MostLoaded {
     #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
         let (load, weight) = (overhead(of), u64::from(of.weight));
         let theirs = load.wrapping_mul(self.weight);
-        let more = all_ones_if_negative(self.load.wrapping_mul(weight).wrapping_sub(theirs));
-        let is_first = all_ones_if_negative(self.weight.wrapping_sub(1));
-        let take = (more | is_first) & all_ones_if_negative(0_u64.wrapping_sub(weight));
+        let more = less::<O>(self.load.wrapping_mul(weight), theirs);
+        let take = (more | less::<O>(self.weight, 1)) & less::<O>(0, weight);
         self.load = pick(take, load, self.load);
         self.weight = pick(take, weight, self.weight);
         self.position = pick(take, u64::from(position), self.position);
@@ -82,7 +88,7 @@ impl Scan for MostLoaded {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "it came from a u32")]
     fn chosen(&self) -> Option<u32> {
-        if self.weight == 0 { None } else { Some(self.position as u32) }
+        position(self.position as u32)
     }
 }
 

@@ -9,7 +9,7 @@
 //! `ip_vs_lc.c`: `ip_vs_lc_schedule`.
 
 use super::{
-    heaviest::{Available, Weigh},
+    heaviest::available,
     least::{LeastLoaded, Load, overhead},
     pool::{Candidate, Pool, Scan},
 };
@@ -30,14 +30,14 @@ impl Load for Connections {
     /// 1 for any weight; a sum, because a comparison would become a branch.
     #[inline(always)]
     fn share(of: Candidate) -> u64 {
-        (u64::from(Available::weight(of)) + 0x7fff_ffff) >> 31
+        (u64::from(available(of)) + 0x7fff_ffff) >> 31
     }
 }
 
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    pool.scan(0, pool.len(), Lc::default()).chosen()
+    pool.scan(Lc::default()).chosen()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 use core::{marker::PhantomData, ops::ControlFlow};
 
 use super::{
-    heaviest::{Available, Weigh},
+    heaviest::available,
     pool::{Candidate, Scan},
-    select::{all_ones_if_negative, pick},
+    select::{NOBODY, Opaque, less, pick, position},
 };
 
 /// What a scheduler counts as the load of a real server.
@@ -22,7 +22,7 @@ pub trait Load {
     #[inline(always)]
     #[must_use]
     fn share(of: Candidate) -> u64 {
-        u64::from(Available::weight(of))
+        u64::from(available(of))
     }
 }
 
@@ -49,16 +49,16 @@ impl<L> Default for LeastLoaded<L> {
     /// Nothing found yet: endlessly loaded, so that any weight undercuts it.
     #[inline(always)]
     fn default() -> Self {
-        Self { load: 1, share: 0, position: 0, rule: PhantomData }
+        Self { load: 1, share: 0, position: NOBODY.into(), rule: PhantomData }
     }
 }
 
 impl<L: Load> Scan for LeastLoaded<L> {
     #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
         let (load, share) = (L::load(of), L::share(of));
         let ours = self.load.wrapping_mul(share);
-        let take = all_ones_if_negative(load.wrapping_mul(self.share).wrapping_sub(ours));
+        let take = less::<O>(load.wrapping_mul(self.share), ours);
         self.load = pick(take, load, self.load);
         self.share = pick(take, share, self.share);
         self.position = pick(take, u64::from(position), self.position);
@@ -69,6 +69,6 @@ impl<L: Load> Scan for LeastLoaded<L> {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "it came from a u32")]
     fn chosen(&self) -> Option<u32> {
-        if self.share == 0 { None } else { Some(self.position as u32) }
+        position(self.position as u32)
     }
 }

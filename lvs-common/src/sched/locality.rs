@@ -1,11 +1,11 @@
 //! What lblc and lblcr remember of a destination address.
 
-use core::{
-    ops::ControlFlow,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use core::{cell::Cell, ops::ControlFlow};
 
-use super::pool::{Candidate, Pool, Scan};
+use super::{
+    pool::{Candidate, Pool, Scan},
+    select::{Boxed, Opaque, less, pick},
+};
 
 /// How many real servers are remembered of one address; IPVS has no bound. One more pushes the
 /// oldest out.
@@ -49,7 +49,7 @@ pub trait Locality: Pool {
         for place in 0..SET {
             let Some(id) = of.get(place) else { break };
             let Some(candidate) = self.server(id) else { continue };
-            if scan.visit(place, candidate).is_break() {
+            if scan.visit::<Self::Opaque>(place, candidate).is_break() {
                 break;
             }
         }
@@ -60,17 +60,19 @@ pub trait Locality: Pool {
 /// The real servers that one destination address is sent to, newest first: the value of the map. All zero:
 /// none.
 ///
-/// CPUs change it without a lock. What they may lose of each other's is a real server of the set or the time of
-/// its change; a number that is read is checked against the service before it is used.
+/// CPUs change it where it lies, without a lock, word by word. What they may lose of each other's is a real server
+/// of the set or the time of its change; a number that is read is checked against the service before it
+/// is used. Cells, not atomics: LLVM has no atomic loads and stores for BPF below cpu v4, and a
+/// cell's are the same plain ones.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Remembered {
     /// When it was last looked up.
-    last_use_ns: AtomicU64,
+    last_use_ns: Cell<u64>,
     /// When the set last grew or shrank.
-    modified_ns: AtomicU64,
+    modified_ns: Cell<u64>,
     /// Two to a word, 1 + id each, the first in the low half; 0: no more.
-    ids: [AtomicU64; SET as usize / 2],
+    ids: [Cell<u64>; SET as usize / 2],
 }
 
 impl Remembered {
@@ -78,75 +80,72 @@ impl Remembered {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the half at the bottom")]
     pub fn get(&self, place: u32) -> Option<u32> {
-        let word = self.ids.get(place as usize / 2)?.load(Relaxed);
-        ((word >> shift(place)) as u32).checked_sub(1)
+        let pair = self.ids.get(place as usize / 2)?.get();
+        ((pair >> ((place & 1) * 32)) as u32).checked_sub(1)
     }
 
     /// Notes that it was looked up.
     #[inline(always)]
     pub fn touch(&self, now_ns: u64) {
-        self.last_use_ns.store(now_ns, Relaxed);
+        self.last_use_ns.set(now_ns);
     }
 
     /// Nanoseconds since it was last looked up.
     #[inline(always)]
     pub fn unused_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.last_use_ns.load(Relaxed))
+        now_ns.saturating_sub(self.last_use_ns.get())
     }
 
     /// Nanoseconds since the set grew or shrank.
     #[inline(always)]
     pub fn unchanged_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.modified_ns.load(Relaxed))
+        now_ns.saturating_sub(self.modified_ns.get())
     }
 
     /// Makes this the only real server.
     #[inline(always)]
     pub fn replace(&self, id: u32, now_ns: u64) {
         for word in &self.ids {
-            word.store(0, Relaxed);
+            word.set(0);
         }
-        self.set(0, u64::from(id) + 1);
+        self.ids[0].set(u64::from(id) + 1);
         self.touch(now_ns);
-        self.modified_ns.store(now_ns, Relaxed);
+        self.modified_ns.set(now_ns);
     }
 
     /// Adds a real server in the first place, unless the set has it.
     #[inline(always)]
     pub fn insert(&self, id: u32, now_ns: u64) {
-        for place in 0..SET {
-            if self.get(place) == Some(id) {
-                return;
-            }
-        }
-        let mut carried = u64::from(id) + 1;
+        let entry = u64::from(id) + 1;
+        let mut has_it = 0;
         for word in &self.ids {
-            let pair = word.load(Relaxed);
-            word.store(pair << 32 | carried, Relaxed);
-            carried = pair >> 32;
+            has_it |= all_ones_if_equal(low(word.get()), entry);
+            has_it |= all_ones_if_equal(high(word.get()), entry);
         }
-        self.modified_ns.store(now_ns, Relaxed);
+        if has_it != 0 {
+            return;
+        }
+        let mut carried = entry;
+        for word in &self.ids {
+            let pair = word.get();
+            word.set(pair << 32 | carried);
+            carried = high(pair);
+        }
+        self.modified_ns.set(now_ns);
     }
 
     /// Takes the real server in this place out; those behind it move up.
     #[inline(always)]
     pub fn erase(&self, place: u32, now_ns: u64) {
-        for at in 0..SET {
-            if at >= place {
-                let behind = self.get(at + 1).map_or(0, |id| u64::from(id) + 1);
-                self.set(at, behind);
-            }
+        let mut behind = 0;
+        for (word, index) in self.ids.iter().rev().zip((0..SET / 2).rev()) {
+            let pair = word.get();
+            let first = pick(moves_up(place, 2 * index), high(pair), low(pair));
+            let second = pick(moves_up(place, 2 * index + 1), behind, high(pair));
+            word.set(second << 32 | first);
+            behind = low(pair);
         }
-        self.modified_ns.store(now_ns, Relaxed);
-    }
-
-    /// Writes 1 + id, or 0.
-    #[inline(always)]
-    fn set(&self, place: u32, entry: u64) {
-        if let Some(word) = self.ids.get(place as usize / 2) {
-            let others = word.load(Relaxed) & !(0xffff_ffff << shift(place));
-            word.store(others | entry << shift(place), Relaxed);
-        }
+        self.modified_ns.set(now_ns);
     }
 }
 
@@ -181,7 +180,7 @@ pub const fn collection(run: u32, addresses: u32, expiration_ns: u64) -> Collect
 /// `is_overloaded` in `ip_vs_lblc.c`; not the threshold's flag.
 #[inline(always)]
 pub(super) fn is_busy<P: Pool>(of: Candidate, pool: &P) -> bool {
-    of.active > of.weight && pool.scan(0, pool.len(), Bored::default()).0
+    of.active > of.weight && pool.seek(0, pool.len(), Bored::default()).0
 }
 
 /// Whether one has fewer active connections than half its weight.
@@ -190,7 +189,7 @@ struct Bored(bool);
 
 impl Scan for Bored {
     #[inline(always)]
-    fn visit(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
         self.0 |= u64::from(of.active) * 2 < u64::from(of.weight);
         if self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -201,10 +200,26 @@ impl Scan for Bored {
     }
 }
 
-/// Where in its word an id stands.
+/// All ones when what stands at `at` makes room for what is behind it.
 #[inline(always)]
-const fn shift(place: u32) -> u32 {
-    (place & 1) * 32
+fn moves_up(erased: u32, at: u32) -> u64 {
+    less::<Boxed>(erased.into(), u64::from(at) + 1)
+}
+
+/// All ones when two numbers below 2^63 are equal.
+#[inline(always)]
+fn all_ones_if_equal(a: u64, b: u64) -> u64 {
+    less::<Boxed>(a ^ b, 1)
+}
+
+#[inline(always)]
+const fn low(pair: u64) -> u64 {
+    pair & 0xffff_ffff
+}
+
+#[inline(always)]
+const fn high(pair: u64) -> u64 {
+    pair >> 32
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub use self::{
     kind::{Flags, Kind, UnknownScheduler},
     locality::{Locality, Remembered},
     pool::{Candidate, Pool, Probe, Scan},
+    select::{Boxed, Opaque, Transparent},
     threshold::Thresholds,
 };
 
@@ -84,20 +85,21 @@ pub fn choose<P: Locality>(
     rounds: wrr::Params,
     pool: &P,
 ) -> Option<u32> {
-    match kind {
-        Kind::Rr => rr::choose(pool),
-        Kind::Wrr => wrr::choose(rounds, pool),
-        Kind::Lc => lc::choose(pool),
-        Kind::Wlc => wlc::choose(pool),
-        Kind::Lblc => lblc::choose(pool),
-        Kind::Lblcr => lblcr::choose(pool),
-        Kind::Dh => dh::choose(hint, pool),
-        Kind::Sh => sh::choose(flags, hint, pool),
-        Kind::Sed => sed::choose(pool),
-        Kind::Nq => nq::choose(pool),
-        Kind::Fo => fo::choose(pool),
-        Kind::Ovf => ovf::choose(pool),
-        Kind::Mh => mh::choose(flags, hint, pool),
-        Kind::Twos => twos::choose(pool),
-    }
+    let chosen = match kind {
+        Kind::Rr => select::number(rr::choose(pool)),
+        Kind::Wrr => select::number(wrr::choose(rounds, pool)),
+        Kind::Lc => select::number(lc::choose(pool)),
+        Kind::Wlc => select::number(wlc::choose(pool)),
+        Kind::Lblc => select::number(lblc::choose(pool)),
+        Kind::Lblcr => select::number(lblcr::choose(pool)),
+        Kind::Dh => select::number(dh::choose(hint, pool)),
+        Kind::Sh => select::number(sh::choose(flags, hint, pool)),
+        Kind::Sed => select::number(sed::choose(pool)),
+        Kind::Nq => select::number(nq::choose(pool)),
+        Kind::Fo => select::number(fo::choose(pool)),
+        Kind::Ovf => select::number(ovf::choose(pool)),
+        Kind::Mh => select::number(mh::choose(flags, hint, pool)),
+        Kind::Twos => select::number(twos::choose(pool)),
+    };
+    select::position(chosen)
 }

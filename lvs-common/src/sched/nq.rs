@@ -33,7 +33,7 @@ impl Load for DelayIfBusy {
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    pool.scan(0, pool.len(), Nq::default()).chosen()
+    pool.scan(Nq::default()).chosen()
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@
 //! `ip_vs_ovf.c`: `ip_vs_ovf_schedule`.
 
 use super::{
-    heaviest::{Available, Heaviest, Weigh},
+    heaviest::{Heaviest, Weigh, available},
     pool::{Candidate, Pool, Scan},
-    select::all_ones_if_negative,
+    select::{Opaque, less},
 };
 
 /// Its weight, or 0 when it is full.
@@ -22,16 +22,16 @@ pub enum Spare {}
 impl Weigh for Spare {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a mask of ones or zeros")]
-    fn weight(of: Candidate) -> u32 {
-        let full = all_ones_if_negative(u64::from(of.weight).wrapping_sub(u64::from(of.active)));
-        Available::weight(of) & !(full as u32)
+    fn weight<O: Opaque>(of: Candidate) -> u32 {
+        let full = less::<O>(of.weight.into(), of.active.into());
+        available(of) & !(full as u32)
     }
 }
 
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    pool.scan(0, pool.len(), Heaviest::<Spare>::new(u32::MAX)).chosen()
+    pool.scan(Heaviest::<Spare>::new(u32::MAX)).chosen()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use core::ops::ControlFlow;
 
+use super::select::Opaque;
+
 /// One real server as a scheduler sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Candidate {
@@ -21,7 +23,7 @@ pub struct Candidate {
 pub trait Scan {
     /// Looks at the real server at `position`. After a `Break` no visit changes what is chosen, so
     /// that a driver may stop there or go on, whichever is cheaper.
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()>;
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()>;
 
     /// The position chosen among those visited.
     fn chosen(&self) -> Option<u32>;
@@ -38,9 +40,12 @@ pub trait Probe {
 
 /// One service's real servers in the kernel's order, newest first.
 ///
-/// Implemented by the program over its maps, by the controller and tests over vectors. The two drivers
-/// have plain loops for the host; the program gives its own.
+/// Implemented by the program over its maps, by the controller and tests over vectors. The drivers (`scan`, `seek`,
+/// `probe`) have plain loops for the host; the program gives its own.
 pub trait Pool {
+    /// How comparisons are hidden from the compiler.
+    type Opaque: Opaque;
+
     /// How many real servers there are, at most 2^16 - 1.
     fn len(&self) -> u32;
 
@@ -65,16 +70,25 @@ pub trait Pool {
     /// A random number, evenly spread (twos).
     fn random(&self) -> u32;
 
-    /// Visits positions start, start + 1, … modulo length, `steps` of them, at least to the first `Break`.
+    /// Visits all in order, at least to the first `Break`: for schedulers that compare everybody. In the program,
+    /// a loop without branches as far as the verifier's budget goes, `bpf_loop` beyond.
     #[inline(always)]
-    fn scan<S: Scan>(&self, start: u32, steps: u32, mut scan: S) -> S {
+    fn scan<S: Scan>(&self, scan: S) -> S {
+        self.seek(0, self.len(), scan)
+    }
+
+    /// Visits positions start, start + 1, … modulo length, `steps` of them, at least to the first `Break`: for
+    /// schedulers that mostly take the first or second they see. In the program, a few steps, then
+    /// `bpf_loop`.
+    #[inline(always)]
+    fn seek<S: Scan>(&self, start: u32, steps: u32, mut scan: S) -> S {
         let mut position = start;
         for _ in 0..steps {
             if position >= self.len() {
                 position = 0;
             }
             let Some(candidate) = self.candidate(position) else { break };
-            if scan.visit(position, candidate).is_break() {
+            if scan.visit::<Self::Opaque>(position, candidate).is_break() {
                 break;
             }
             position += 1;

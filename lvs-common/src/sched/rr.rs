@@ -13,6 +13,7 @@ use super::{
     TRIES,
     heaviest::{Available, Heaviest},
     pool::{Pool, Scan},
+    select::{NOBODY, number, position},
 };
 
 /// The cursor of a service new to this scheduler.
@@ -21,17 +22,17 @@ pub const START: u64 = 0;
 /// Chooses, and moves the cursor onto what was chosen.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    let mut chosen = None;
+    let mut chosen = NOBODY;
     for _ in 0..TRIES {
         let seen = pool.cursor();
-        let found = pool.scan(next(seen, pool.len()), pool.len(), Heaviest::<Available>::new(1));
-        chosen = found.chosen();
-        let Some(position) = chosen else { break };
+        let found = pool.seek(next(seen, pool.len()), pool.len(), Heaviest::<Available>::new(1));
+        chosen = number(found.chosen());
+        let Some(position) = position(chosen) else { break };
         if pool.swap_cursor(seen, u64::from(position) + 1) {
             break;
         }
     }
-    chosen
+    position(chosen)
 }
 
 /// Carries the cursor over one edit of the list: it stays on its real server, or, when that was deleted,

@@ -31,7 +31,7 @@ impl Load for Delay {
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    pool.scan(0, pool.len(), Sed::default()).chosen()
+    pool.scan(Sed::default()).chosen()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use super::{
-    heaviest::{Available, Weigh},
+    heaviest,
     pool::{Candidate, Pool, Probe},
 };
 
@@ -14,7 +14,7 @@ pub const EMPTY: u16 = u16::MAX;
 #[inline(always)]
 pub(super) fn available<P: Pool>(bucket: u32, pool: &P) -> Option<u32> {
     let position = pool.bucket(bucket)?;
-    if Available::weight(pool.candidate(position)?) == 0 { None } else { Some(position) }
+    if heaviest::available(pool.candidate(position)?) == 0 { None } else { Some(position) }
 }
 
 /// The first real server that may be chosen after the one hashed to, which may not.
@@ -49,7 +49,7 @@ impl<F: Fn(u32) -> u32> Probe for FirstAvailable<F> {
 
     #[inline(always)]
     fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
-        if self.found.is_none() && Available::weight(of) > 0 {
+        if self.found.is_none() && heaviest::available(of) > 0 {
             self.found = Some(position);
         }
         if self.found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

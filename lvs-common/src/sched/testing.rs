@@ -6,6 +6,7 @@ use std::{collections::HashMap, vec::Vec};
 use super::{
     locality::{Locality, Remembered},
     pool::{Candidate, Pool},
+    select::Transparent,
 };
 
 /// A service's real servers, newest first.
@@ -89,6 +90,8 @@ impl Servers {
 }
 
 impl Pool for Servers {
+    type Opaque = Transparent;
+
     fn len(&self) -> u32 {
         u32::try_from(self.list.len()).unwrap()
     }
@@ -170,6 +173,8 @@ impl Cache {
 }
 
 impl Pool for Cache {
+    type Opaque = Transparent;
+
     fn len(&self) -> u32 {
         self.servers.len()
     }

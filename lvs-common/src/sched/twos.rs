@@ -14,21 +14,29 @@
 use core::ops::ControlFlow;
 
 use super::{
-    heaviest::{Available, Weigh},
+    heaviest::available,
     least::overhead,
     pool::{Candidate, Pool, Scan},
-    select::{all_ones_if_negative, pick},
+    select::{NOBODY, Opaque, less, pick, position},
 };
 
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    let sum = pool.scan(0, pool.len(), Sum::default()).0;
-    if sum == 0 {
-        return None;
-    }
-    let draw = || Drawn { left: below(sum.wrapping_add(1), pool.random()), ..Drawn::default() };
-    pool.scan(0, pool.len(), Two(draw(), draw())).chosen()
+    let sum = pool.seek(0, pool.len(), Sum::default()).0;
+    let first = draw(sum, pool)?;
+    let second = draw(sum, pool)?;
+    let (of_first, of_second) = (pool.candidate(first)?, pool.candidate(second)?);
+    let cross =
+        |load: Candidate, weight: Candidate| overhead(load).wrapping_mul(weight.weight.into());
+    Some(if cross(of_second, of_first) < cross(of_first, of_second) { second } else { first })
+}
+
+/// Draws one; `sum` is that of the weights.
+#[inline(always)]
+fn draw<P: Pool>(sum: u64, pool: &P) -> Option<u32> {
+    let left = below(sum.wrapping_add(1), pool.random());
+    pool.seek(0, pool.len(), Draw { left, weight: 0, position: NOBODY.into() }).chosen()
 }
 
 /// A number below `bound` (at most 2^48) from a random word, as `reciprocal_scale` does.
@@ -45,8 +53,8 @@ struct Sum(u64);
 
 impl Scan for Sum {
     #[inline(always)]
-    fn visit(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
-        self.0 = self.0.wrapping_add(u64::from(Available::weight(of)));
+    fn visit<O: Opaque>(&mut self, _position: u32, of: Candidate) -> ControlFlow<()> {
+        self.0 = self.0.wrapping_add(u64::from(available(of)));
         ControlFlow::Continue(())
     }
 
@@ -56,55 +64,30 @@ impl Scan for Sum {
     }
 }
 
-/// One draw; weight 0: not yet decided.
-#[derive(Clone, Copy, Debug, Default)]
-struct Drawn {
-    left: u64,
-    position: u64,
-    weight: u64,
-    load: u64,
-}
-
-impl Drawn {
-    #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) {
-        let weight = u64::from(Available::weight(of));
-        self.left = self.left.wrapping_sub(weight);
-        let take = all_ones_if_negative(self.left.wrapping_sub(1))
-            & all_ones_if_negative(self.weight.wrapping_sub(weight))
-            & all_ones_if_negative(self.weight.wrapping_sub(1));
-        self.position = pick(take, u64::from(position), self.position);
-        self.weight = pick(take, weight, self.weight);
-        self.load = pick(take, overhead(of), self.load);
-    }
-}
-
-/// Two draws.
+/// The first where the weights, added up, reach what was `left` to the draw.
 #[derive(Clone, Copy, Debug)]
-struct Two(Drawn, Drawn);
+struct Draw {
+    left: u64,
+    /// Of the one drawn; 0: none yet.
+    weight: u64,
+    position: u64,
+}
 
-impl Scan for Two {
+impl Scan for Draw {
     #[inline(always)]
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
-        self.0.visit(position, of);
-        self.1.visit(position, of);
-        if self.0.weight != 0 && self.1.weight != 0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+        let weight = u64::from(available(of));
+        self.left = self.left.wrapping_sub(weight);
+        let take = less::<O>(self.left, 1) & less::<O>(0, weight) & less::<O>(self.weight, 1);
+        self.weight = pick(take, weight, self.weight);
+        self.position = pick(take, u64::from(position), self.position);
+        if self.weight == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "it came from a u32")]
     fn chosen(&self) -> Option<u32> {
-        let Self(first, second) = self;
-        if first.weight == 0 {
-            return None;
-        }
-        let second_is_less =
-            second.load.wrapping_mul(first.weight) < first.load.wrapping_mul(second.weight);
-        Some(if second_is_less { second.position } else { first.position } as u32)
+        position(self.position as u32)
     }
 }
 

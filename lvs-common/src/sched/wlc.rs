@@ -30,7 +30,7 @@ impl Load for Connections {
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    pool.scan(0, pool.len(), Wlc::default()).chosen()
+    pool.scan(Wlc::default()).chosen()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! IPVS walks every round there is, under a lock, and with a heavy real server overloaded that
 //! can be 2^31 rounds. Here the empty rounds are leapt over: every weight is a multiple of `step`, and every
 //! `current` is one more than a multiple, so the next round that chooses anybody is the one of the heaviest
-//! available weight, and it chooses the first of that weight. Two scans at most, the same choices.
+//! available weight, and it chooses the first of that weight. Two searches at most, the same choices.
 //!
 //! The cursor's low half is 1 + the position last chosen (0: the head of the list), its high half `current`.
 //!
@@ -22,6 +22,7 @@ use super::{
     TRIES,
     heaviest::{Available, Heaviest},
     pool::{Pool, Scan},
+    select::{NOBODY, number, position},
 };
 
 /// What the controller reckons from the weights of one service.
@@ -69,16 +70,16 @@ pub fn reseat(now: Params, cursor_before: u64) -> u64 {
 /// Chooses, and moves the cursor.
 #[inline(always)]
 pub fn choose<P: Pool>(params: Params, pool: &P) -> Option<u32> {
-    let mut chosen = None;
+    let mut chosen = NOBODY;
     for _ in 0..TRIES {
         let seen = pool.cursor();
         let (found, moved) = walk(params, seen, pool);
-        chosen = found;
+        chosen = number(found);
         if moved == seen || pool.swap_cursor(seen, moved) {
             break;
         }
     }
-    chosen
+    position(chosen)
 }
 
 /// One choice: the position and the cursor after it.
@@ -90,14 +91,14 @@ fn walk<P: Pool>(params: Params, seen: u64, pool: &P) -> (Option<u32>, u64) {
     }
     let round = round(seen);
     let from = last(seen).min(len);
-    let rest = pool.scan(from, len - from, Heaviest::<Available>::new(round));
+    let rest = pool.seek(from, len - from, Heaviest::<Available>::new(round));
     if let Some(position) = rest.reached() {
         return (Some(position), cursor(position + 1, round));
     }
 
     let is_lowest = round <= params.step;
     let next = if is_lowest { params.top } else { round - params.step };
-    let whole = pool.scan(0, len, Heaviest::<Available>::new(next));
+    let whole = pool.seek(0, len, Heaviest::<Available>::new(next));
     let Some(position) = whole.chosen() else {
         // All were passed over. The kernel ends where its walk does: in the lowest round at the
         // real server where it began, else at the end of the list, about to begin with the top.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use lvs_common::sched::{Candidate, Pool, Scan};
+use lvs_common::sched::{Candidate, Pool, Scan, Transparent};
 
 use crate::reference::Server;
 
@@ -26,6 +26,8 @@ impl<'a> VecPool<'a> {
 }
 
 impl Pool for VecPool<'_> {
+    type Opaque = Transparent;
+
     fn len(&self) -> u32 {
         u32::try_from(self.list.len()).unwrap()
     }
@@ -62,10 +64,10 @@ impl Pool for VecPool<'_> {
         unreachable!("none of these is random")
     }
 
-    fn scan<S: Scan>(&self, start: u32, steps: u32, mut scan: S) -> S {
+    fn seek<S: Scan>(&self, start: u32, steps: u32, mut scan: S) -> S {
         for step in 0..steps {
             let position = (start + step) % self.len();
-            let flow = scan.visit(position, self.candidate(position).unwrap());
+            let flow = scan.visit::<Transparent>(position, self.candidate(position).unwrap());
             if flow.is_break() && !self.never_stops {
                 break;
             }

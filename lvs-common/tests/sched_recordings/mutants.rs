@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use lvs_common::{
     hash,
-    sched::{Candidate, Flags, Hint, Kind, Pool, Scan, least::overhead, wrr},
+    sched::{Candidate, Flags, Hint, Kind, Opaque, Pool, Scan, least::overhead, wrr},
 };
 
 use crate::{as_shipped, recording, replay::replay, service::ServicePool};
@@ -17,7 +17,7 @@ struct LessOrEqual {
 }
 
 impl Scan for LessOrEqual {
-    fn visit(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
+    fn visit<O: Opaque>(&mut self, position: u32, of: Candidate) -> ControlFlow<()> {
         let Self { load, weight, best } = self;
         let is_available = of.weight > 0 && of.overloaded == 0;
         let is_less =
@@ -38,7 +38,7 @@ fn scan_with(
     load: fn(Candidate) -> u64,
     weight: fn(Candidate) -> u64,
 ) -> Option<u32> {
-    pool.scan(0, pool.len(), LessOrEqual { load, weight, best: None }).chosen()
+    pool.scan(LessOrEqual { load, weight, best: None }).chosen()
 }
 
 fn ties_to_the_last(

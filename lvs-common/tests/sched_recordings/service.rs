@@ -9,7 +9,8 @@ use std::{
 use lvs_common::{
     hash,
     sched::{
-        Candidate, Flags, Hint, Kind, Locality, Pool, Remembered, Thresholds, dh, mh, rr, sh, wrr,
+        Candidate, Flags, Hint, Kind, Locality, Pool, Remembered, Thresholds, Transparent, dh, mh,
+        rr, sh, wrr,
     },
 };
 
@@ -219,6 +220,8 @@ pub(crate) struct ServicePool<'a> {
 }
 
 impl Pool for ServicePool<'_> {
+    type Opaque = Transparent;
+
     fn len(&self) -> u32 {
         u32::try_from(self.service.list.len()).unwrap()
     }
