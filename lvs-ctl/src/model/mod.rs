@@ -14,8 +14,10 @@ mod scheduler;
 mod service;
 mod settings;
 mod snapshot;
+mod status;
 mod table;
 pub mod text;
+mod traffic;
 
 pub use self::{
     change::Change,
@@ -27,5 +29,7 @@ pub use self::{
     service::{Family, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceId},
     settings::{Daemons, SyncDaemon, SyncRequest, SyncRole, Timeouts},
     snapshot::{Snapshot, SnapshotDest, SnapshotError, SnapshotService},
+    status::{InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, TableStatus},
     table::{Effect, Table, VirtualService},
+    traffic::{Connection, Counters, EngineData, Load, Peer, Rates},
 };

@@ -1,0 +1,89 @@
+//! A data plane that forwards nothing: plain collections, with knobs for tests.
+
+use std::{
+    collections::HashMap,
+    ops::ControlFlow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{DataPlane, DataPlaneError};
+use crate::model::{Connection, Counters, DestAddr, Load, PlaneStatus, ServiceId, Table, Timeouts};
+
+/// A real server within a service.
+type Key = (ServiceId, DestAddr);
+
+/// The data plane; clones share everything, so that a test can turn knobs while a director owns one.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<State>>);
+
+/// All there is, open to tests.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The table last committed.
+    pub table: Table,
+    /// The timeouts last set.
+    pub timeouts: Timeouts,
+    /// What [`DataPlane::load`] answers.
+    pub loads: HashMap<Key, Load>,
+    /// What [`DataPlane::counters`] answers.
+    pub counters: HashMap<Key, Counters>,
+    /// What [`DataPlane::connections`] shows.
+    pub connections: Vec<Connection>,
+    /// What [`DataPlane::status`] answers.
+    pub status: PlaneStatus,
+    /// The services named by each commit so far.
+    pub commits: Vec<Vec<ServiceId>>,
+    /// The most real servers that fit; a commit with more is refused.
+    pub capacity: Option<usize>,
+}
+
+impl Memory {
+    /// The knobs.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DataPlane for Memory {
+    fn commit(&mut self, table: &Table, touched: &[ServiceId]) -> Result<(), DataPlaneError> {
+        let mut state = self.state();
+        if let Some(capacity) = state.capacity {
+            let needed = table.services().map(|service| service.pool.len()).sum();
+            if needed > capacity {
+                return Err(DataPlaneError::NoRoom { what: "real servers", needed, capacity });
+            }
+        }
+        state.table = table.clone();
+        state.commits.push(touched.to_vec());
+        Ok(())
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError> {
+        self.state().timeouts = timeouts;
+        Ok(())
+    }
+
+    fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load {
+        self.state().loads.get(&(*service, *dest)).copied().unwrap_or_default()
+    }
+
+    fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters {
+        self.state().counters.get(&(*service, *dest)).copied().unwrap_or_default()
+    }
+
+    fn connections(
+        &self,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DataPlaneError> {
+        for connection in self.state().connections.clone() {
+            if visit(connection).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> PlaneStatus {
+        self.state().status.clone()
+    }
+}

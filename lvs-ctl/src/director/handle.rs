@@ -1,0 +1,128 @@
+//! The way to the director from other tasks: it runs on a thread of its own, one request at a time.
+
+use std::{sync::Arc, thread};
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{
+    ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, Event, ListQuery, Listing,
+    Settings, Status, estimator,
+};
+use crate::{dataplane::DataPlane, model::Connection};
+
+type Reply<T> = oneshot::Sender<T>;
+
+enum Message {
+    Change(ChangeRequest, Reply<Result<Changed, DirectorError>>),
+    Listing(ListQuery, Reply<Result<Listing, DirectorError>>),
+    Settings(Reply<Settings>),
+    Connections(ConnectionQuery, Reply<Result<Vec<Connection>, DirectorError>>),
+    Status(Reply<Status>),
+    Watch(Reply<broadcast::Receiver<Arc<Event>>>),
+    Tick,
+}
+
+/// Talks to a running director, which stops when the last handle is gone.
+#[derive(Debug, Clone)]
+pub struct Handle(mpsc::Sender<Message>);
+
+/// Starts `director` on its own thread; the data plane may take its time without holding up others.
+///
+/// The thread ends, and drops the data plane, when the last [`Handle`] is dropped.
+///
+/// # Panics
+/// Outside a tokio runtime, or when the host has no thread to give.
+pub fn spawn<D: DataPlane + 'static>(director: Director<D>) -> (Handle, thread::JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(64);
+    let ticks = sender.downgrade();
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(estimator::PERIOD);
+        interval.tick().await;
+        loop {
+            interval.tick().await;
+            let Some(sender) = ticks.upgrade() else { break };
+            if sender.send(Message::Tick).await.is_err() {
+                break;
+            }
+        }
+    });
+    let thread = thread::Builder::new()
+        .name("director".into())
+        .spawn(move || serve(director, receiver))
+        .expect("the host has a thread for the director");
+    (Handle(sender), thread)
+}
+
+impl Handle {
+    /// See [`Director::change`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn change(&self, request: ChangeRequest) -> Result<Changed, DirectorError> {
+        self.ask(|reply| Message::Change(request, reply)).await?
+    }
+
+    /// See [`Director::listing`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn listing(&self, query: ListQuery) -> Result<Listing, DirectorError> {
+        self.ask(|reply| Message::Listing(query, reply)).await?
+    }
+
+    /// See [`Director::settings`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn settings(&self) -> Result<Settings, DirectorError> {
+        self.ask(Message::Settings).await
+    }
+
+    /// See [`Director::connections`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connections(
+        &self,
+        query: ConnectionQuery,
+    ) -> Result<Vec<Connection>, DirectorError> {
+        self.ask(|reply| Message::Connections(query, reply)).await?
+    }
+
+    /// See [`Director::status`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn status(&self) -> Result<Status, DirectorError> {
+        self.ask(Message::Status).await
+    }
+
+    /// Every change from now on. Who reads too slowly loses some, and is told.
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn watch(&self) -> Result<broadcast::Receiver<Arc<Event>>, DirectorError> {
+        self.ask(Message::Watch).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, DirectorError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(message(reply)).await.map_err(|_gone| DirectorError::Stopped)?;
+        answer.await.map_err(|_gone| DirectorError::Stopped)
+    }
+}
+
+fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<Message>) {
+    // Whoever asked may have gone away meanwhile: then the answer is for nobody.
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Change(request, reply) => drop(reply.send(director.change(&request))),
+            Message::Listing(query, reply) => drop(reply.send(director.listing(&query))),
+            Message::Settings(reply) => drop(reply.send(director.settings())),
+            Message::Connections(query, reply) => drop(reply.send(director.connections(&query))),
+            Message::Status(reply) => drop(reply.send(director.status())),
+            Message::Watch(reply) => drop(reply.send(director.watch())),
+            Message::Tick => director.tick(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the director answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    dataplane::DataPlaneError,
+    model::{
+        Change, Counters, Daemons, Dest, Invalid, Load, PlaneStatus, Rates, Service, Timeouts,
+    },
+};
+
+/// The virtual services with their real servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The table's revision.
+    pub revision: u64,
+    /// The connection table's size as ipvsadm's first line shows it.
+    pub size: u32,
+    /// The services, oldest first.
+    pub services: Vec<ServiceEntry>,
+}
+
+/// A virtual service in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceEntry {
+    /// The service.
+    pub service: Service,
+    /// Its counters, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Counters>,
+    /// Its rates, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    /// Its real servers, newest first, as schedulers walk them.
+    pub dests: Vec<DestEntry>,
+}
+
+/// A real server in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestEntry {
+    /// The real server.
+    pub dest: Dest,
+    /// Its connections.
+    pub load: Load,
+    /// Its counters, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Counters>,
+    /// Its rates, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+}
+
+/// What the table holds beside services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The table's revision.
+    pub revision: u64,
+    /// The connection timeouts.
+    pub timeouts: Timeouts,
+    /// The synchronisation daemons.
+    pub daemons: Daemons,
+}
+
+/// How the director is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// The table's revision.
+    pub revision: u64,
+    /// Virtual services.
+    pub services: usize,
+    /// Real servers, counted in each service.
+    pub dests: usize,
+    /// How the data plane is.
+    #[serde(flatten)]
+    pub plane: PlaneStatus,
+}
+
+/// Changes that one request made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The table's revision after them.
+    pub revision: u64,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// What became of a list of changes.
+#[derive(Debug)]
+pub struct Changed {
+    /// The table's revision now.
+    pub revision: u64,
+    /// How many changes were made.
+    pub applied: usize,
+    /// The places in the request of those that were not, with the reasons, in order.
+    pub refused: Vec<(usize, Invalid)>,
+}
+
+/// Why the director did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectorError {
+    /// A change of an all-or-nothing request was refused.
+    #[error("{invalid}")]
+    Refused {
+        /// Its place in the request.
+        index: usize,
+        /// Why.
+        invalid: Invalid,
+    },
+    /// The service that a listing is of.
+    #[error("{}", Invalid::NoService)]
+    NoService,
+    /// Somebody else changed the table first.
+    #[error("the table has revision {current} by now")]
+    Stale {
+        /// The revision it has.
+        current: u64,
+    },
+    /// The data plane refused.
+    #[error(transparent)]
+    DataPlane(#[from] DataPlaneError),
+    /// The rules could not be written down, so they were not changed.
+    #[error(transparent)]
+    State(#[from] super::StateError),
+    /// The director has stopped.
+    #[error("the director has stopped")]
+    Stopped,
+}
