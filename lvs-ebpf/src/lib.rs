@@ -73,7 +73,7 @@ fn request<F: Frame, T: Tables>(
 #[inline(always)]
 fn open<T: Tables>(packet: &Packet, tables: &mut T) -> Result<Connection<Row<T>>, Verdict> {
     let service = classify::classify(packet, tables)?;
-    let dest = schedule::schedule(service, tables)?;
+    let dest = schedule::schedule(packet, service, tables)?;
     connection::open(packet, dest, tables)
 }
 

@@ -3,6 +3,7 @@
 use lvs_common::{
     conntable::{Key, word},
     net::{Be16, Be32, protocol},
+    sched::Hint,
 };
 
 /// What `parse` learnt; nothing in it is derived later.
@@ -45,6 +46,17 @@ impl Packet {
             self.destination,
             self.destination_port,
         )
+    }
+
+    /// What schedulers that hash want to know of it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn hint(&self) -> Hint {
+        Hint {
+            client: self.source.get(),
+            client_port: self.source_port.get(),
+            destination: self.destination.get(),
+        }
     }
 
     /// As a reply: the client's part of the key, and the peer's word.

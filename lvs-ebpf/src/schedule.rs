@@ -3,11 +3,11 @@
 use lvs_common::{
     map::{Method, Service},
     net::{Be16, Be32},
-    sched::{Kind, Pool, fo, lc, nq, ovf, rr, sed, wlc, wrr},
+    sched::{Flags, Hint, Kind, Pool, dh, fo, lc, mh, nq, ovf, rr, sed, sh, wlc, wrr},
     verdict::{Reason, Verdict},
 };
 
-use crate::tables::Tables;
+use crate::{packet::Packet, tables::Tables};
 
 /// The real server that a new connection goes to.
 #[derive(Clone, Copy)]
@@ -25,11 +25,15 @@ pub(crate) struct Chosen {
 }
 
 #[inline(always)]
-pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chosen, Verdict> {
+pub(crate) fn schedule<T: Tables>(
+    packet: &Packet,
+    service: &Service,
+    tables: &T,
+) -> Result<Chosen, Verdict> {
     const NONE: Verdict = Verdict::Drop(Reason::NoDest);
     const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
-    let position = tables.choose(service).ok_or(NONE)?;
+    let position = tables.choose(service, packet).ok_or(NONE)?;
     let slot = tables.dest_at(service, position).ok_or(BROKEN)?;
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     Ok(Chosen {
@@ -41,19 +45,23 @@ pub(crate) fn schedule<T: Tables>(service: &Service, tables: &T) -> Result<Chose
     })
 }
 
-/// The position in a service's pool that its scheduler chooses.
+/// The position in a service's pool that its scheduler chooses; none for a scheduler that the
+/// program does not have.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "a scheduler's number is a byte")]
-pub fn choose<P: Pool>(service: &Service, pool: &P) -> Option<u32> {
+pub fn choose<P: Pool>(service: &Service, hint: Hint, pool: &P) -> Option<u32> {
+    let flags = Flags(service.scheduler_flags as u8);
     match Kind::try_from(service.scheduler as u8).ok()? {
         Kind::Rr => rr::choose(pool),
         Kind::Wrr => wrr::choose(wrr::Params { step: service.step, top: service.top }, pool),
         Kind::Lc => lc::choose(pool),
         Kind::Wlc => wlc::choose(pool),
+        Kind::Dh => dh::choose(hint, pool),
+        Kind::Sh => sh::choose(flags, hint, pool),
         Kind::Sed => sed::choose(pool),
         Kind::Nq => nq::choose(pool),
         Kind::Fo => fo::choose(pool),
         Kind::Ovf => ovf::choose(pool),
-        _ => None,
+        Kind::Mh => mh::choose(flags, hint, pool),
+        Kind::Lblc | Kind::Lblcr | Kind::Twos => None,
     }
 }

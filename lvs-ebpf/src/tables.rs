@@ -7,6 +7,8 @@ use lvs_common::{
     verdict::Reason,
 };
 
+use crate::packet::Packet;
+
 /// Where a packet to a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -49,7 +51,7 @@ pub trait Tables {
     /// The service of a key.
     fn service(&self, key: &ServiceKey) -> Option<&Service>;
     /// The position that [`choose`](crate::schedule::choose) says over the service's pool.
-    fn choose(&self, service: &Service) -> Option<u32>;
+    fn choose(&self, service: &Service, packet: &Packet) -> Option<u32>;
     /// The dest slot at a position of a service's pool.
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32>;
     /// The real server of a slot.

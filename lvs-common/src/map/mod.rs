@@ -8,6 +8,7 @@
 //! | `ADDRESSES` | [`Addresses`] | one | controller |
 //! | `SERVICES` | [`Service`] | [`ServiceKey`] | controller |
 //! | `POOLS` | [`PoolEntry`] | position | controller |
+//! | `TABLES` | `u16`, a position in the pool | bucket | controller |
 //! | `DESTS` | [`Dest`] | dest slot | controller |
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
@@ -16,7 +17,7 @@
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
-//! `TUNABLES`, `ADDRESSES`, `POOLS`, `DESTS`, `NEXT_HOPS`, `LOADS`, `CURSORS` and `CONNS` are
+//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `LOADS`, `CURSORS` and `CONNS` are
 //! mapped into the controller. The slabs among them (all but `CONNS`) are arrays of *one* value
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
@@ -50,6 +51,8 @@ pub mod name {
     pub const SERVICES: &str = "SERVICES";
     /// Real servers of each service, in order.
     pub const POOLS: &str = "POOLS";
+    /// Tables of the schedulers that hash.
+    pub const TABLES: &str = "TABLES";
     /// Real servers.
     pub const DESTS: &str = "DESTS";
     /// Next hops.
@@ -71,6 +74,8 @@ pub const MAX_NEXT_HOPS: usize = 1 << 16;
 /// Places in the pools of all services together; twice the dests, since an edit writes a new pool
 /// before it gives the old one up.
 pub const MAX_POOL_ENTRIES: usize = 1 << 18;
+/// Buckets of all schedulers' tables together: 512 of mh, or 8 192 of sh or dh.
+pub const MAX_BUCKETS: usize = 1 << 21;
 /// Virtual services.
 pub const MAX_SERVICES: usize = 1 << 16;
 /// Real servers of one service.

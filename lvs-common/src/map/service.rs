@@ -46,6 +46,10 @@ pub struct Service {
     pub step: u32,
     /// wrr: the weight of the first round.
     pub top: u32,
+    /// Scheduler flags: a [`sched::Flags`](crate::sched::Flags).
+    pub scheduler_flags: u32,
+    /// First bucket of its scheduler's table in `TABLES` (sh, dh, mh).
+    pub table: u32,
     /// Zero.
-    pub pad: [u32; 6],
+    pub pad: [u32; 4],
 }

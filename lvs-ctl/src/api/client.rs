@@ -195,13 +195,11 @@ async fn send(
     }
     let status = response.status();
     let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-    let problem = serde_json::from_slice(&body);
-    Err(ClientError::Problem(problem.unwrap_or_else(|_| {
-        Problem::new(
-            "http",
-            String::from_utf8_lossy(&body).trim().to_owned() + " (" + status.as_str() + ")",
-        )
-    })))
+    let problem = serde_json::from_slice(&body).unwrap_or_else(|_| {
+        let text = String::from_utf8_lossy(&body);
+        Problem::new("http", format!("{} ({status})", text.trim()))
+    });
+    Err(ClientError::Problem(problem))
 }
 
 fn broken(error: &dyn std::error::Error) -> ClientError {
@@ -217,16 +215,19 @@ fn query_string(parameters: &impl Serialize) -> String {
         text.push(if text.is_empty() { '?' } else { '&' });
         text += name;
         text.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' => {
-                    text.push(char::from(byte));
-                }
-                _ => text += &format!("%{byte:02X}"),
-            }
-        }
+        text += &escaped(&value);
     }
     text
+}
+
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
 }
 
 #[cfg(test)]

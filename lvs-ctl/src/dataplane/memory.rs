@@ -81,9 +81,11 @@ impl DataPlane for Memory {
         &self,
         visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
     ) -> Result<(), DataPlaneError> {
-        let connections = self.state().connections.clone();
-        // Breaking off is no failure.
-        let _: ControlFlow<()> = connections.into_iter().try_for_each(visit);
+        for connection in self.state().connections.clone() {
+            if visit(connection).is_break() {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -46,8 +46,13 @@ impl Estimator {
             let half = (1 << (scale(index) - 1)) - 1;
             ((self.averages[index] + half) >> scale(index)).cast_unsigned()
         };
-        let [cps, in_pps, out_pps, in_bps, out_bps] = [0, 1, 2, 3, 4].map(shown);
-        Rates { cps, in_pps, out_pps, in_bps, out_bps }
+        Rates {
+            cps: shown(0),
+            in_pps: shown(1),
+            out_pps: shown(2),
+            in_bps: shown(3),
+            out_bps: shown(4),
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Handle {
     /// # Errors
     /// The director has stopped.
     pub async fn resolve(&self, ways: Vec<(IpAddr, Way)>) -> Result<(), DirectorError> {
-        self.messages.send(Message::Resolve(ways)).await.map_err(|_| DirectorError::Stopped)
+        self.messages.send(Message::Resolve(ways)).await.map_err(|_gone| DirectorError::Stopped)
     }
 
     /// See [`Director::listing`].
@@ -137,8 +137,8 @@ impl Handle {
 
     async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, DirectorError> {
         let (reply, answer) = oneshot::channel();
-        self.messages.send(message(reply)).await.map_err(|_| DirectorError::Stopped)?;
-        answer.await.map_err(|_| DirectorError::Stopped)
+        self.messages.send(message(reply)).await.map_err(|_gone| DirectorError::Stopped)?;
+        answer.await.map_err(|_gone| DirectorError::Stopped)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Checksum, Daemons, Dest, ENGINES, Family, Host, Invalid, Method, SCHEDULERS, Service,
-    ServiceId, SyncDaemon, SyncRequest, SyncRole, Tunnel, VirtualService, Why,
+    Checksum, Daemons, Dest, ENGINES, Family, Host, Invalid, LinkFacts, Method, SCHEDULERS,
+    Service, ServiceId, SyncDaemon, SyncRequest, SyncRole, Tunnel, VirtualService, Why,
 };
 
 /// What a kernel `int` holds.
@@ -74,10 +74,9 @@ pub(super) fn has_mixed_family(entry: &VirtualService) -> bool {
 }
 
 /// The daemon that `request` makes, with the kernel's defaults and bounds.
-pub(super) fn daemon(request: &SyncRequest, host: &dyn Host) -> Result<SyncDaemon, Invalid> {
+pub(super) fn daemon(request: &SyncRequest, link: LinkFacts) -> Result<SyncDaemon, Invalid> {
     const ETHERNET_MTU: u32 = 1500;
     const UDP_HEADER: u32 = 8;
-    let link = host.link(&request.interface).ok_or(Invalid::NoDevice)?;
     let group = request.group.unwrap_or(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81)));
     let headers = UDP_HEADER + if group.is_ipv4() { 20 } else { 40 };
     let (mtu, shortest) = match request.role {

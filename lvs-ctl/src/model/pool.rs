@@ -40,6 +40,7 @@ impl Pool {
     }
 
     /// All, in the order in which schedulers walk them.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &PoolEntry> + Clone {
         self.by_serial.values().rev()
     }

@@ -210,7 +210,9 @@ impl FromStr for Netmask {
         if let Ok(length @ 1..=128) = text.parse() {
             return Ok(Self::Ipv6(length));
         }
-        text.parse().map(Self::Ipv4).map_err(|_| format!("`{text}' is neither a mask nor 1 to 128"))
+        text.parse()
+            .map(Self::Ipv4)
+            .map_err(|_not_ipv4| format!("`{text}' is neither a mask nor 1 to 128"))
     }
 }
 

@@ -176,11 +176,12 @@ impl Table {
         if self.services.values().any(|entry| check::has_mixed_family(entry)) {
             return Err(Invalid::InvalidOperation(super::Why::MixedFamilySync));
         }
+        let link = host.link(&request.interface).ok_or(Invalid::NoDevice)?;
         let slot = self.daemons.slot(request.role);
         if slot.is_some() {
             return Err(Invalid::DaemonRuns);
         }
-        *slot = Some(check::daemon(request, host)?);
+        *slot = Some(check::daemon(request, link)?);
         Ok(Effect::Daemons)
     }
 

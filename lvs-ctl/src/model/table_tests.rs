@@ -211,8 +211,9 @@ fn daemons_get_the_kernels_defaults_and_bounds() {
     assert_eq!(started(&with(SyncRole::Master, Some(1), None)), 1);
     assert_eq!(started(&with(SyncRole::Backup, Some(3), None)), 1024);
     assert_eq!(last(&[with(SyncRole::Master, None, Some("ff02::1"))]), Err(Invalid::Unreachable));
-    let twice = [sync(SyncRole::Master, "lo"), sync(SyncRole::Master, "nosuch0")];
-    assert_eq!(last(&twice), Err(Invalid::DaemonRuns));
+    let twice = |interface| [sync(SyncRole::Master, "lo"), sync(SyncRole::Master, interface)];
+    assert_eq!(last(&twice("lo")), Err(Invalid::DaemonRuns));
+    assert_eq!(last(&twice("nosuch0")), Err(Invalid::NoDevice));
 }
 
 #[test]

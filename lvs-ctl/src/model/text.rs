@@ -78,23 +78,25 @@ pub fn service_options(id: ServiceId, names: &dyn Naming) -> String {
 /// The line that adds `service`, without line end.
 #[must_use]
 pub fn service_line(service: &Service, names: &dyn Naming) -> String {
-    let mut line = format!("-A {} -s {}", service_options(service.id, names), service.scheduler);
+    let mut words =
+        vec![format!("-A {} -s {}", service_options(service.id, names), service.scheduler)];
     if let Some(persistence) = service.persistence {
-        line += &format!(" -p {}", persistence.timeout_s);
+        words.push(format!("-p {}", persistence.timeout_s));
         if !persistence.netmask.is_host() {
-            line += &format!(" -M {}", persistence.netmask);
+            words.push(format!("-M {}", persistence.netmask));
         }
     }
     if let Some(engine) = &service.engine {
-        line += &format!(" --pe {engine}");
+        words.push(format!("--pe {engine}"));
     }
     if service.one_packet {
-        line += " -o";
+        words.push("-o".into());
     }
     if !service.scheduler_flags.is_empty() {
-        line += &format!(" -b {}", scheduler_flags(&service.scheduler, service.scheduler_flags));
+        let flags = scheduler_flags(&service.scheduler, service.scheduler_flags);
+        words.push(format!("-b {flags}"));
     }
-    line
+    words.join(" ")
 }
 
 /// The line that adds `dest` to `service`, without line end. Thresholds are left out, as by ipvsadm.
@@ -119,8 +121,8 @@ pub fn scheduler_flags(scheduler: &str, flags: SchedulerFlags) -> String {
         _ => ["flag-1", "flag-2", "flag-3"],
     };
     let set = [flags.flag_1, flags.flag_2, flags.flag_3];
-    let named = names.into_iter().zip(set).filter(|(name, set)| *set && !name.is_empty());
-    named.map(|(name, _)| name).collect::<Vec<_>>().join(",")
+    let chosen = names.into_iter().zip(set).filter(|(name, set)| *set && !name.is_empty());
+    chosen.map(|(name, _)| name).collect::<Vec<_>>().join(",")
 }
 
 /// Marks are printed as a C `int`.

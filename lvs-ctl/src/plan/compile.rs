@@ -15,7 +15,7 @@ pub enum Unsupported {
     #[error("virtual services by {0}")]
     Service(&'static str),
     /// A scheduler.
-    #[error("scheduler {0} (there are rr, wrr, lc, wlc, sed, nq, fo, ovf)")]
+    #[error("scheduler {0} (there are rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf, mh)")]
     Scheduler(String),
     /// An option of a service.
     #[error("{0}")]
@@ -60,18 +60,18 @@ pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
     }
     let name = &service.scheduler;
     match Kind::try_from(name.as_str()) {
-        Ok(
-            kind @ (Kind::Rr
-            | Kind::Wrr
-            | Kind::Lc
-            | Kind::Wlc
-            | Kind::Sed
-            | Kind::Nq
-            | Kind::Fo
-            | Kind::Ovf),
-        ) => Ok(kind),
-        _ => Err(Unsupported::Scheduler(name.clone())),
+        Ok(Kind::Lblc | Kind::Lblcr | Kind::Twos) | Err(_) => {
+            Err(Unsupported::Scheduler(name.clone()))
+        }
+        Ok(kind) => Ok(kind),
     }
+}
+
+/// The scheduler's flags, as the program wants them.
+#[must_use]
+pub fn scheduler_flags(service: &model::Service) -> u32 {
+    let flags = service.scheduler_flags;
+    u32::from(flags.flag_1) | u32::from(flags.flag_2) << 1 | u32::from(flags.flag_3) << 2
 }
 
 /// The real server's value, in its service's list, toward a next hop.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`compile`] | one rule to one map value |
 //! | [`cursor`] | where rr and wrr go on after an edit |
+//! | [`table`] | the tables of the schedulers that hash |
 //! | [`slots`], [`extents`] | which places of a map are free |
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ pub mod extents;
 pub mod hops;
 pub mod planner;
 pub mod slots;
+pub mod table;
 
 use std::net::IpAddr;
 
@@ -35,6 +37,8 @@ pub enum Op {
     NextHop(u32, NextHop),
     /// Places of the pools, from the first, which nothing points to yet.
     Pool(u32, Vec<PoolEntry>),
+    /// Buckets of a scheduler's table, from the first, which nothing points to yet.
+    Table(u32, Vec<u16>),
     /// Where the scheduler of a service's slot goes on.
     Cursor(u32, u64),
     /// Packets are looked up under this address.

@@ -7,8 +7,8 @@ use std::{
 
 use lvs_common::{
     map::{
-        self, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop, PoolEntry,
-        ServiceKey,
+        self, MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop,
+        PoolEntry, ServiceKey,
     },
     sched::Kind,
 };
@@ -19,6 +19,7 @@ use super::{
     extents::Extents,
     hops::Hops,
     slots::Slots,
+    table,
 };
 use crate::model::{DestAddr, ServiceId, Table, VirtualService};
 
@@ -33,6 +34,8 @@ pub struct Planner {
     service_slots: Slots,
     dest_slots: Slots,
     pools: Extents,
+    /// In units of [`table::UNIT`] buckets.
+    tables: Extents,
     hops: Hops,
 }
 
@@ -42,6 +45,8 @@ struct Planned {
     value: map::Service,
     kind: Kind,
     list: Vec<Listed>,
+    /// Buckets of the scheduler's table, in units.
+    table_units: u32,
     /// Found in the maps: the serial numbers are not known.
     adopted: bool,
 }
@@ -70,6 +75,7 @@ impl Default for Planner {
             service_slots: Slots::new(0, capacity(MAX_SERVICES)),
             dest_slots: Slots::new(0, capacity(MAX_DESTS)),
             pools: Extents::new(capacity(MAX_POOL_ENTRIES)),
+            tables: Extents::new(capacity(MAX_BUCKETS) / table::UNIT),
             hops: Hops::new(),
         }
     }
@@ -103,14 +109,18 @@ impl Planner {
             let Ok(kind) = Kind::try_from(u8::try_from(value.scheduler).unwrap_or_default()) else {
                 continue;
             };
-            if planner.pools.adopt(value.pool, value.len) {
+            let table_units = table::units(kind);
+            if planner.pools.adopt(value.pool, value.len)
+                && planner.tables.adopt(value.table / table::UNIT, table_units)
+            {
                 // Serial numbers are the table's; the first commit puts them in.
                 let list = pool.iter().map(|entry| Listed {
                     slot: entry.dest,
                     weight: entry.weight,
                     serial: 0,
                 });
-                let planned = Planned { value, kind, list: list.collect(), adopted: true };
+                let list = list.collect();
+                let planned = Planned { value, kind, list, table_units, adopted: true };
                 planner.services.insert(key, planned);
             }
         }
@@ -213,6 +223,7 @@ impl Planner {
         self.service_slots.rest();
         self.dest_slots.rest();
         self.pools.rest();
+        self.tables.rest();
         self.hops.rest();
     }
 
@@ -230,11 +241,11 @@ impl Planner {
 
     /// Whether everything can be planned, before anything is.
     fn check(&self, table: &Table, touched: &[ServiceId]) -> Result<(), PlanError> {
-        let (mut places, mut slots) = (0u32, 0u32);
+        let (mut places, mut slots, mut units) = (0u32, 0u32, 0u32);
         for id in touched {
             let key = compile::key(id)?;
             let Some(entry) = table.get(id) else { continue };
-            compile::scheduler(&entry.service)?;
+            units += table::units(compile::scheduler(&entry.service)?);
             for real in entry.pool.iter() {
                 compile::dest(key, &real.dest, NextHop::UNRESOLVED)?;
                 slots += u32::from(!self.dests.contains_key(&(key, real.dest.addr)));
@@ -250,6 +261,7 @@ impl Planner {
             if fits { Ok(()) } else { Err(PlanError::NoRoom { what, capacity }) }
         };
         room("real server", self.dest_slots.used(), slots, self.dest_slots.capacity())?;
+        room("scheduler's table", self.tables.used(), units, self.tables.capacity())?;
         room("place in a pool", self.pools.used(), places, self.pools.capacity())
     }
 
@@ -286,6 +298,12 @@ impl Planner {
             what: "place in a pool",
             capacity: self.pools.capacity(),
         })?;
+        let buckets = table::build(kind, entry);
+        let table_units = capacity(buckets.len()) / table::UNIT;
+        let table = self.tables.take(table_units).ok_or(PlanError::NoRoom {
+            what: "scheduler's table",
+            capacity: self.tables.capacity(),
+        })? * table::UNIT;
         let rounds = cursor::params(&list);
         let value = map::Service {
             slot,
@@ -294,8 +312,13 @@ impl Planner {
             scheduler: kind as u32,
             step: rounds.step,
             top: rounds.top,
-            pad: [0; 6],
+            scheduler_flags: compile::scheduler_flags(&entry.service),
+            table,
+            pad: [0; 4],
         };
+        if !buckets.is_empty() {
+            ops.push(Op::Table(table, buckets));
+        }
         let entries =
             list.iter().map(|listed| PoolEntry { dest: listed.slot, weight: listed.weight });
         ops.push(Op::Pool(pool, entries.collect()));
@@ -303,9 +326,10 @@ impl Planner {
         ops.push(Op::Vip(key.address.ip()));
         ops.push(Op::Service(key, value));
         if let Some(before) = before {
-            self.pools.give(before.value.pool, before.value.len);
+            self.give(&before);
         }
-        self.services.insert(key, Planned { value, kind, list, adopted: false });
+        let planned = Planned { value, kind, list, table_units, adopted: false };
+        self.services.insert(key, planned);
         Ok(())
     }
 
@@ -313,8 +337,14 @@ impl Planner {
         let Some(before) = self.services.remove(&key) else { return };
         ops.push(Op::NoService(key));
         self.retire(key, Some(&before), &[], ops);
-        self.pools.give(before.value.pool, before.value.len);
+        self.give(&before);
         self.service_slots.give(before.value.slot);
+    }
+
+    /// Gives up what a service's former value points to.
+    fn give(&mut self, before: &Planned) {
+        self.pools.give(before.value.pool, before.value.len);
+        self.tables.give(before.value.table / table::UNIT, before.table_units);
     }
 
     /// Slots for a service's real servers, newest first: those that they have or had, or new ones.

@@ -1,14 +1,18 @@
 //! A controller on a socket of its own, over a data plane in memory; and the names of the recordings.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
-use std::{net::IpAddr, path::PathBuf, str::FromStr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use lvs_ctl::{
     api::{client::Client, server},
     cli::names::{Names, Services},
     dataplane::memory::Memory,
     director::{self, Director, Options},
-    model::{LoopbackOnly, Protocol, text::Naming},
+    model::{Host, LinkFacts, Protocol, text::Naming},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -36,7 +40,7 @@ impl Scratch {
             .unwrap();
         let plane = Memory::default();
         let director =
-            prepare(Director::new(plane.clone(), Box::new(LoopbackOnly), Options::default()));
+            prepare(Director::new(plane.clone(), Box::new(RecordedHost), Options::default()));
         let socket = directory.path().join("lvs.sock");
         let listener = runtime.block_on(async {
             let (handle, _) = director::spawn(director);
@@ -52,6 +56,28 @@ impl Scratch {
 
     pub fn client(&self) -> Client {
         Client::connect(&self.socket()).unwrap()
+    }
+}
+
+/// The interfaces of the machine that was recorded: `lo`, and dummies `d0` with 198.51.100.1/24,
+/// `d1` that is down, `d2` without address.
+pub struct RecordedHost;
+
+impl Host for RecordedHost {
+    fn link(&self, name: &str) -> Option<LinkFacts> {
+        match name {
+            "lo" => Some(LinkFacts { mtu: 65536, up: true, loopback: true }),
+            "d0" | "d1" | "d2" => Some(LinkFacts { mtu: 1500, up: name != "d1", loopback: false }),
+            _ => None,
+        }
+    }
+
+    fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        [[127, 255, 255, 255], [198, 51, 100, 255]].contains(&address.octets())
+    }
+
+    fn is_own(&self, address: Ipv6Addr) -> bool {
+        address.is_loopback()
     }
 }
 
@@ -89,7 +115,7 @@ impl Naming for FixedNames {
 }
 
 impl Names for FixedNames {
-    fn address(&self, host: &str) -> Option<std::net::Ipv4Addr> {
+    fn address(&self, host: &str) -> Option<Ipv4Addr> {
         self.hosts.iter().find_map(|(address, names)| match address {
             IpAddr::V4(address) if names.iter().any(|name| name.eq_ignore_ascii_case(host)) => {
                 Some(*address)

@@ -6,8 +6,9 @@
 use lvs_common::{
     conntable::{self, Buckets as _, Done, Entry, Hit, Insert, New, WAYS},
     map::Service,
+    sched::Hint,
 };
-use lvs_ebpf::schedule;
+use lvs_ebpf::{packet::Packet, schedule};
 
 use super::{
     conns::{Conns, Row},
@@ -20,6 +21,7 @@ use super::{
 #[derive(Clone, Copy)]
 pub struct Scratch {
     service: Service,
+    hint: Hint,
     hashes: (u32, u32),
     new: New,
     bucket: u32,
@@ -49,8 +51,10 @@ fn scratch() -> Option<&'static mut Scratch> {
 
 /// The position that the service's scheduler chooses.
 #[inline(always)]
-pub fn choose(service: &Service) -> Option<u32> {
-    scratch()?.service = *service;
+pub fn choose(service: &Service, packet: &Packet) -> Option<u32> {
+    let asked = scratch()?;
+    asked.service = *service;
+    asked.hint = packet.hint();
     let position = lvs_choose();
     (position != NOBODY).then_some(position)
 }
@@ -82,7 +86,7 @@ pub fn insert(hashes: (u32, u32), new: New) -> Done<Row> {
 pub extern "C" fn lvs_choose() -> u32 {
     let Some(scratch) = scratch() else { return NOBODY };
     let service = &scratch.service;
-    schedule::choose(service, &KernelPool::new(service)).unwrap_or(NOBODY)
+    schedule::choose(service, scratch.hint, &KernelPool::new(service)).unwrap_or(NOBODY)
 }
 
 #[unsafe(no_mangle)]

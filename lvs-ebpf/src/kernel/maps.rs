@@ -9,8 +9,8 @@ use aya_ebpf::{
 use lvs_common::{
     conntable::{WAYS, WORDS},
     map::{
-        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
-        NextHop, PoolEntry, Service, ServiceKey, Tunables,
+        Addresses, Counters, Dest, Load, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
+        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables,
     },
     verdict::Reason,
 };
@@ -36,6 +36,9 @@ pub static SERVICES: HashMap<ServiceKey, Service, MAX_SERVICES, ON_DEMAND> = Has
 
 #[btf_map]
 pub static POOLS: Array<[PoolEntry; MAX_POOL_ENTRIES], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static TABLES: Array<[u16; MAX_BUCKETS], 1, MAPPED> = Array::new();
 
 #[btf_map]
 pub static DESTS: Array<[Dest; MAX_DESTS], 1, MAPPED> = Array::new();

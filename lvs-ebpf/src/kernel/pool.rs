@@ -4,80 +4,127 @@ use core::{ffi::c_void, ops::ControlFlow};
 
 use aya_ebpf::helpers::{bpf_get_prandom_u32, generated::bpf_loop};
 use lvs_common::{
-    map::{MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, PoolEntry, Service},
-    sched::{Candidate, Pool, Probe, Scan},
+    map::{MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, PoolEntry, Service},
+    sched::{Candidate, Opaque, Pool, Probe, Scan, table::EMPTY},
 };
 
 use super::{
     atomic,
-    maps::{CURSORS, LOADS, POOLS},
+    maps::{CURSORS, LOADS, POOLS, TABLES},
 };
 
-/// Steps of a scan that are made in line, before `bpf_loop` takes over: most choices end here.
-const IN_LINE: u32 = 1;
-
-/// The pool of a service.
+/// The pool of a service, for one choice.
 #[derive(Clone, Copy)]
-pub struct KernelPool {
+pub(crate) struct KernelPool {
     slot: u32,
     first: u32,
     len: u32,
+    table: u32,
+}
+
+/// Hides a word by moving a register onto itself.
+pub(crate) enum Moved {}
+
+impl Opaque for Moved {
+    #[inline(always)]
+    fn opaque(word: u64) -> u64 {
+        atomic::veil(word)
+    }
 }
 
 impl KernelPool {
     /// The pool that a service points to.
     #[inline(always)]
-    pub fn new(service: &Service) -> Self {
-        Self { slot: service.slot, first: service.pool, len: service.len.min(MAX_POOL) }
+    pub(crate) fn new(service: &Service) -> Self {
+        let len = service.len.min(MAX_POOL);
+        Self { slot: service.slot, first: service.pool, len, table: service.table }
     }
 
     /// The entry at a position.
     #[inline(always)]
-    pub fn entry(self, position: u32) -> Option<PoolEntry> {
-        let pools = POOLS.get(0)?;
+    fn entry(self, position: u32) -> Option<PoolEntry> {
         // verifier: an index below the number of entries
         let index = self.first.wrapping_add(position) as usize & (MAX_POOL_ENTRIES - 1);
-        pools.get(index).copied()
+        POOLS.get(0)?.get(index).copied()
     }
 
     #[inline(always)]
-    fn word(self) -> Option<*mut u64> {
+    fn with_load(&self, dest: u32, weight: u32) -> Option<Candidate> {
+        // verifier: an index below the number of dests
+        let load = LOADS.get(0)?.get(dest as usize & (MAX_DESTS - 1))?;
+        Some(Candidate {
+            weight,
+            active: load.active as u32,
+            inactive: load.total.wrapping_sub(load.active) as u32,
+            overloaded: load.overloaded as u32 & 1,
+        })
+    }
+
+    #[inline(always)]
+    fn word(&self) -> Option<*mut u64> {
         let cursors = CURSORS.get_ptr_mut(0)?.cast::<u64>();
         // verifier: an index below the number of services
         Some(cursors.wrapping_add(self.slot as usize & (MAX_SERVICES - 1)))
     }
 }
 
-/// What `bpf_loop` carries from step to step.
-struct Walk<S> {
+/// What `bpf_loop` carries from step to step of a seek.
+// verifier: where a step looks is told by its number alone; a position that is carried along would
+// make every step another state to walk.
+struct Seek<S> {
     pool: KernelPool,
-    position: u32,
+    start: u64,
+    len: u64,
     scan: S,
 }
 
-impl<S: Scan> Walk<S> {
+impl<S: Scan> Seek<S> {
     #[inline(always)]
-    fn step(&mut self) -> ControlFlow<()> {
-        if self.position >= self.pool.len {
-            self.position = 0;
-        }
-        let Some(candidate) = self.pool.candidate(self.position) else {
+    fn step(&mut self, number: u64) -> ControlFlow<()> {
+        let ahead = self.start + number;
+        let position = if ahead >= self.len { ahead - self.len } else { ahead } as u32;
+        let Some(candidate) = self.pool.candidate(position) else {
             return ControlFlow::Break(());
         };
-        self.scan.visit(self.position, candidate)?;
-        self.position += 1;
-        ControlFlow::Continue(())
+        self.scan.visit::<Moved>(position, candidate)
     }
 }
 
-/// The callback of `bpf_loop`; not zero ends it.
-unsafe extern "C" fn step<S: Scan>(_: u64, walk: *mut c_void) -> i64 {
-    // SAFETY: `scan` passes a pointer to its own walk, which outlives the loop.
-    let walk = unsafe { &mut *walk.cast::<Walk<S>>() };
-    i64::from(walk.step().is_break())
+/// What `bpf_loop` carries from step to step of a probe.
+struct Leap<P> {
+    pool: KernelPool,
+    probe: P,
+}
+
+impl<P: Probe> Leap<P> {
+    #[inline(always)]
+    fn step(&mut self, number: u64) -> ControlFlow<()> {
+        let bucket = self.probe.bucket(number as u32);
+        let Some(position) = self.pool.bucket(bucket) else { return ControlFlow::Break(()) };
+        let Some(candidate) = self.pool.candidate(position) else {
+            return ControlFlow::Break(());
+        };
+        self.probe.visit(position, candidate)
+    }
+}
+
+/// The callback of a seek; not zero ends it.
+unsafe extern "C" fn seek<S: Scan>(number: u64, seek: *mut c_void) -> i64 {
+    // SAFETY: `seek` passes a pointer to its own walk, which outlives the loop.
+    let seek = unsafe { &mut *seek.cast::<Seek<S>>() };
+    i64::from(seek.step(number).is_break())
+}
+
+/// The callback of a probe; not zero ends it.
+unsafe extern "C" fn leap<P: Probe>(number: u64, leap: *mut c_void) -> i64 {
+    // SAFETY: `probe` passes a pointer to its own leap, which outlives the loop.
+    let leap = unsafe { &mut *leap.cast::<Leap<P>>() };
+    i64::from(leap.step(number).is_break())
 }
 
 impl Pool for KernelPool {
+    type Opaque = Moved;
+
     #[inline(always)]
     fn len(&self) -> u32 {
         self.len
@@ -86,20 +133,15 @@ impl Pool for KernelPool {
     #[inline(always)]
     fn candidate(&self, position: u32) -> Option<Candidate> {
         let entry = self.entry(position)?;
-        let loads = LOADS.get(0)?;
-        // verifier: an index below the number of dests
-        let load = loads.get(entry.dest as usize & (MAX_DESTS - 1))?;
-        Some(Candidate {
-            weight: entry.weight,
-            active: load.active as u32,
-            inactive: load.total.wrapping_sub(load.active) as u32,
-            overloaded: load.overloaded as u32 & 1,
-        })
+        self.with_load(entry.dest, entry.weight)
     }
 
     #[inline(always)]
-    fn bucket(&self, _: u32) -> Option<u32> {
-        None
+    fn bucket(&self, index: u32) -> Option<u32> {
+        // verifier: an index below the number of buckets
+        let bucket = self.table.wrapping_add(index) as usize & (MAX_BUCKETS - 1);
+        let position = *TABLES.get(0)?.get(bucket)?;
+        (position != EMPTY).then_some(u32::from(position))
     }
 
     #[inline(always)]
@@ -121,29 +163,20 @@ impl Pool for KernelPool {
     }
 
     #[inline(always)]
-    fn scan<S: Scan>(&self, start: u32, steps: u32, scan: S) -> S {
-        let mut walk = Walk { pool: *self, position: start, scan };
-        let mut done = 0;
-        while done < IN_LINE {
-            if done >= steps || walk.step().is_break() {
-                return walk.scan;
-            }
-            done += 1;
-        }
+    fn seek<S: Scan>(&self, start: u32, steps: u32, scan: S) -> S {
+        let len = u64::from(self.len);
+        let start = if start < self.len { u64::from(start) } else { 0 };
+        let mut walk = Seek { pool: *self, start, len, scan };
         // SAFETY: the callback gets a pointer to the walk, which outlives the call.
-        unsafe {
-            bpf_loop(
-                steps.saturating_sub(done),
-                step::<S> as *mut c_void,
-                (&raw mut walk).cast(),
-                0,
-            );
-        }
+        unsafe { bpf_loop(steps, seek::<S> as *mut c_void, (&raw mut walk).cast(), 0) };
         walk.scan
     }
 
     #[inline(always)]
-    fn probe<P: Probe>(&self, _: u32, probe: P) -> P {
-        probe
+    fn probe<P: Probe>(&self, steps: u32, probe: P) -> P {
+        let mut walk = Leap { pool: *self, probe };
+        // SAFETY: the callback gets a pointer to the leap, which outlives the call.
+        unsafe { bpf_loop(steps, leap::<P> as *mut c_void, (&raw mut walk).cast(), 0) };
+        walk.probe
     }
 }

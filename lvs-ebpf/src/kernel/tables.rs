@@ -4,23 +4,25 @@ use aya_ebpf::programs::XdpContext;
 use lvs_common::{
     conntable::{self, Done, New},
     map::{
-        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, NextHop, Service, ServiceKey,
-        Tunables,
+        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, NextHop,
+        Service, ServiceKey, Tunables,
     },
     net::Be32,
     verdict::Reason,
 };
-use lvs_ebpf::tables::{Route, Tables};
+use lvs_ebpf::{
+    packet::Packet,
+    tables::{Route, Tables},
+};
 
 use super::{
     atomic, clock,
     conns::{Conns, Row},
     function,
     maps::{
-        ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, REASONS, SEED_A, SEED_B, SERVICES,
-        TUNABLES,
+        ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A, SEED_B,
+        SERVICES, TUNABLES,
     },
-    pool::KernelPool,
     route,
 };
 
@@ -95,13 +97,15 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn choose(&self, service: &Service) -> Option<u32> {
-        function::choose(service)
+    fn choose(&self, service: &Service, packet: &Packet) -> Option<u32> {
+        function::choose(service, packet)
     }
 
     #[inline(always)]
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32> {
-        KernelPool::new(service).entry(position).map(|entry| entry.dest)
+        // verifier: an index below the number of entries
+        let index = service.pool.wrapping_add(position) as usize & (MAX_POOL_ENTRIES - 1);
+        POOLS.get(0)?.get(index).map(|entry| entry.dest)
     }
 
     #[inline(always)]

@@ -149,7 +149,6 @@ fn list(options: &Options) -> Result<Ask, Refusal> {
         numeric: given.has(Name::Numeric),
         exact: given.has(Name::Exact),
         nosort: given.has(Name::Nosort),
-        persistent_conn: given.has(Name::PersistentConn),
         view: view(options),
     };
     Ok(if given.has(Name::Connection) {

@@ -65,13 +65,13 @@ impl Program {
 pub fn run<'a>(
     program: Program,
     words: &[String],
-    streams: Streams<'a>,
+    mut streams: Streams<'a>,
     names: &'a dyn Names,
     controller: Result<&'a mut dyn Controller, ClientError>,
 ) -> u8 {
     let controller = match controller {
         Ok(controller) => controller,
-        Err(error) => return without_controller(program, words, streams, &error),
+        Err(error) => return without_controller(program, words, &mut streams, &error),
     };
     let mut session = Session::new(streams, names, controller);
     match program {
@@ -86,7 +86,7 @@ pub fn run<'a>(
 fn without_controller(
     program: Program,
     words: &[String],
-    streams: Streams<'_>,
+    streams: &mut Streams<'_>,
     error: &ClientError,
 ) -> u8 {
     let first = words.first().map(String::as_str);

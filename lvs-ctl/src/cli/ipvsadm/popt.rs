@@ -27,7 +27,7 @@ pub(super) enum PoptError {
 /// Takes one command line apart.
 #[derive(Debug)]
 pub(super) struct Words<'a> {
-    words: &'a [String],
+    all: &'a [String],
     next: usize,
     /// What is left of a word of bundled short options.
     bundle: &'a str,
@@ -38,7 +38,7 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     /// `words` are those after the program's name.
     pub(super) fn new(words: &'a [String]) -> Self {
-        Self { words, next: 0, bundle: "", options_ended: false, leftover: Vec::new() }
+        Self { all: words, next: 0, bundle: "", options_ended: false, leftover: Vec::new() }
     }
 
     /// The next option, if there is one.
@@ -47,7 +47,7 @@ impl<'a> Words<'a> {
             if !self.bundle.is_empty() {
                 return self.short().map(Some);
             }
-            let Some(word) = self.words.get(self.next) else { return Ok(None) };
+            let Some(word) = self.all.get(self.next) else { return Ok(None) };
             self.next += 1;
             if self.options_ended || !word.starts_with('-') || word == "-" {
                 self.leftover.push(word);
@@ -63,7 +63,7 @@ impl<'a> Words<'a> {
 
     /// The word that was read last: what messages call a wrong option.
     pub(super) fn current(&self) -> &'a str {
-        self.next.checked_sub(1).map_or("", |index| &self.words[index])
+        self.next.checked_sub(1).map_or("", |index| &self.all[index])
     }
 
     /// The words that were no options, in order.
@@ -114,7 +114,7 @@ impl<'a> Words<'a> {
     }
 
     fn next_word(&mut self, wanted: impl Fn(&str) -> bool) -> Option<&'a str> {
-        let word = self.words.get(self.next).filter(|word| wanted(word))?;
+        let word = self.all.get(self.next).filter(|word| wanted(word))?;
         self.next += 1;
         Some(word)
     }

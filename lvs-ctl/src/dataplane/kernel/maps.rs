@@ -12,15 +12,15 @@ use aya::{
 };
 use lvs_common::{
     map::{
-        Addresses, Counters, Dest, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
-        NextHop, PoolEntry, Service, ServiceKey, name,
+        Addresses, Counters, Dest, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
+        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, name,
     },
     net::Addr,
     verdict::Reason,
 };
 
 use super::{KernelError, conntable::ConnTable, load, mapped::Mapped};
-use crate::plan::{Op, planner::Found};
+use crate::plan::{Op, planner::Found, table};
 
 /// The director's maps.
 pub(super) struct Maps {
@@ -29,6 +29,7 @@ pub(super) struct Maps {
     reasons: PerCpuArray<MapData, u64>,
     addresses: Mapped,
     pools: Mapped,
+    tables: Mapped,
     dests: Arc<Mapped>,
     next_hops: Mapped,
     cursors: Mapped,
@@ -46,6 +47,7 @@ impl Maps {
         Ok(Self {
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
             pools: slab::<PoolEntry>(ebpf, name::POOLS, MAX_POOL_ENTRIES)?,
+            tables: slab::<u16>(ebpf, name::TABLES, MAX_BUCKETS)?,
             dests,
             next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
@@ -71,6 +73,13 @@ impl Maps {
             Op::Pool(first, entries) => {
                 for (place, entry) in (*first as usize..).zip(entries) {
                     self.pools.write(place, entry);
+                }
+            }
+            Op::Table(first, buckets) => {
+                let first = *first as usize / table::UNIT as usize;
+                for (place, unit) in (first..).zip(buckets.chunks_exact(table::UNIT as usize)) {
+                    let unit: [u16; table::UNIT as usize] = unit.try_into().unwrap_or_default();
+                    self.tables.write(place, &unit);
                 }
             }
             Op::Cursor(slot, cursor) => self.cursors.write(*slot as usize, cursor),

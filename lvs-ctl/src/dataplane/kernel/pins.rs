@@ -10,8 +10,8 @@ use lvs_common::{
     ABI_VERSION,
     conntable::shared::BUCKET,
     map::{
-        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_SERVICES,
-        NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
+        Addresses, Counters, Dest, Load, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
+        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
     },
     verdict::Reason,
 };
@@ -30,11 +30,12 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 11] = [
+pub(super) const SHAPES: [Shape; 12] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
     array(name::POOLS, size_of::<PoolEntry>() * MAX_POOL_ENTRIES, Some(1)),
+    array(name::TABLES, size_of::<u16>() * MAX_BUCKETS, Some(1)),
     array(name::DESTS, size_of::<Dest>() * MAX_DESTS, Some(1)),
     array(name::NEXT_HOPS, size_of::<NextHop>() * MAX_NEXT_HOPS, Some(1)),
     array(name::LOADS, size_of::<Load>() * MAX_DESTS, Some(1)),

@@ -39,6 +39,6 @@ pub(super) fn titles(view: View) -> String {
 }
 
 fn numbers(names: [&str; 5]) -> String {
-    let [a, b, c, d, e] = names;
-    format!("{:<33} {a:>8} {b:>8} {c:>8} {d:>8} {e:>8}", "Prot LocalAddress:Port")
+    let columns = names.map(|name| format!(" {name:>8}")).concat();
+    format!("{:<33}{columns}", "Prot LocalAddress:Port")
 }

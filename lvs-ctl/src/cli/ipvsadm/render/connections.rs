@@ -1,6 +1,6 @@
 //! `-c`: one line a connection.
 
-use super::Format;
+use super::{Format, View};
 use crate::{
     api::types::{Connection, Peer, Protocol},
     model::text::{self, Naming},
@@ -10,7 +10,7 @@ use crate::{
 pub(in super::super) fn connections_title(format: Format) -> String {
     let mut out = "IPVS connection entries\n".to_owned();
     out += "pro expire state       source             virtual            destination";
-    if format.persistent_conn {
+    if format.view == View::PersistentConn {
         out += "        pe name          pe_data";
     }
     out.push('\n');
@@ -25,8 +25,8 @@ pub(in super::super) fn connection(
 ) -> String {
     let Connection { protocol, state, client, vip, dest, expires_s, engine } = connection;
     // Only TCP's and UDP's ports get names here.
-    let named = protocol.filter(|&protocol| protocol != Protocol::Sctp);
-    let endpoint = |peer: &Peer| text::endpoint(peer.address, peer.port, named, names);
+    let with_port_names = protocol.filter(|&protocol| protocol != Protocol::Sctp);
+    let endpoint = |peer: &Peer| text::endpoint(peer.address, peer.port, with_port_names, names);
     let protocol = match protocol {
         Some(Protocol::Tcp) => "TCP",
         Some(Protocol::Udp) => "UDP",
@@ -37,7 +37,7 @@ pub(in super::super) fn connection(
     let (client, vip, dest) = (endpoint(client), endpoint(vip), endpoint(dest));
     let start = format!("{protocol:<3} {expires:<6} {state:<11} {client:<18} {vip:<18} ");
     match engine {
-        Some(engine) if format.persistent_conn => {
+        Some(engine) if format.view == View::PersistentConn => {
             format!("{start}{dest:<16} {:<18} {}\n", engine.name, engine.data)
         }
         _ => format!("{start}{dest}\n"),
@@ -61,7 +61,8 @@ mod tests {
     }
 
     fn check(connection_: &Connection, persistent_conn: bool, expected: &str) {
-        let format = Format { persistent_conn, ..Format::default() };
+        let view = if persistent_conn { View::PersistentConn } else { View::Default };
+        let format = Format { view, ..Format::default() };
         assert_eq!(connection(connection_, format, &Numeric), format!("{expected}\n"));
     }
 

@@ -15,8 +15,8 @@ pub(super) use self::{
 };
 use crate::{
     api::types::{
-        Checksum, Counters, Dest, DestEntry, Family, Listing, Method, Protocol, Rates,
-        SchedulerFlags, Service, ServiceEntry, ServiceId, Tunnel,
+        Checksum, Counters, Dest, DestEntry, Family, Listing, Method, Protocol, Rates, Service,
+        ServiceEntry, ServiceId, Tunnel,
     },
     model::text::{self, Naming},
 };
@@ -27,7 +27,6 @@ pub(super) struct Format {
     pub(super) numeric: bool,
     pub(super) exact: bool,
     pub(super) nosort: bool,
-    pub(super) persistent_conn: bool,
     pub(super) view: View,
 }
 
@@ -116,24 +115,24 @@ fn service_name(id: ServiceId, names: &dyn Naming) -> String {
 }
 
 fn service_flags(service: &Service) -> String {
-    let mut out = service.scheduler.clone();
-    if service.scheduler_flags != SchedulerFlags::default() {
+    let mut words = vec![service.scheduler.clone()];
+    if !service.scheduler_flags.is_empty() {
         let flags = text::scheduler_flags(&service.scheduler, service.scheduler_flags);
-        out += &format!(" ({flags})");
+        words.push(format!("({flags})"));
     }
     if let Some(persistence) = service.persistence {
-        out += &format!(" persistent {}", persistence.timeout_s);
+        words.push(format!("persistent {}", persistence.timeout_s));
         if !persistence.netmask.is_host() {
-            out += &format!(" mask {}", persistence.netmask);
+            words.push(format!("mask {}", persistence.netmask));
         }
         if let Some(engine) = &service.engine {
-            out += &format!(" pe {engine}");
+            words.push(format!("pe {engine}"));
         }
     }
     if service.one_packet {
-        out += " ops";
+        words.push("ops".into());
     }
-    out
+    words.join(" ")
 }
 
 fn dest_line(id: ServiceId, entry: &DestEntry, format: Format, names: &dyn Naming) -> String {
