@@ -27,7 +27,7 @@ fn every_recording_is_matched() {
         cases.len() - differences.len(),
         differences.len()
     );
-    assert!(cases.len() >= 250, "only {} recordings are there", cases.len());
+    assert!(cases.len() >= 317, "only {} recordings are there", cases.len());
 }
 
 /// The schedulers as they are.
