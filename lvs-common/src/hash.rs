@@ -27,8 +27,8 @@ pub const fn hash_32(value: u32, bits: u32) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(pub u64, pub u64);
 
-/// SipHash-1-3 of one 32-bit word, its four lanes folded and cut to 32 bits: what `hsiphash_1u32` is on
-/// 64-bit kernels. (On 32-bit ones it is HalfSipHash-1-3, with other results.)
+/// SipHash-1-3 of one 32-bit word, its four lanes folded and cut to 32 bits: what `hsiphash_1u32`
+/// is on 64-bit kernels. (On 32-bit ones it is HalfSipHash-1-3, with other results.)
 #[inline(always)]
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is the hash")]

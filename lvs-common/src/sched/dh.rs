@@ -4,9 +4,9 @@
 //! bucket = hash_32(destination, 8 bits)
 //! ```
 //!
-//! The table is filled from the list, round and round, one bucket each: weights count for nothing, except that a
-//! quiesced or overloaded real server refuses. With one virtual address there is one bucket: meant for
-//! fwmark services and transparent caches.
+//! The table is filled from the list, round and round, one bucket each: weights count for nothing,
+//! except that a quiesced or overloaded real server refuses. With one virtual address there is one
+//! bucket: meant for fwmark services and transparent caches.
 //!
 //! `ip_vs_dh.c`: `ip_vs_dh_schedule`, `ip_vs_dh_reassign`.
 

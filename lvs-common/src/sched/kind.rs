@@ -89,8 +89,8 @@ impl Kind {
         matches!(self, Self::Dh | Self::Sh | Self::Mh)
     }
 
-    /// Whether a choice depends on earlier choices, other than by the connections they made:
-    /// rr and wrr keep a cursor, lblc and lblcr remember destination addresses.
+    /// Whether a choice depends on earlier choices, other than by the connections they made: rr and
+    /// wrr keep a cursor, lblc and lblcr remember destination addresses.
     #[must_use]
     pub const fn is_stateful(self) -> bool {
         matches!(self, Self::Rr | Self::Wrr | Self::Lblc | Self::Lblcr)
@@ -144,8 +144,8 @@ impl fmt::Display for UnknownScheduler {
 
 impl Error for UnknownScheduler {}
 
-/// The scheduler flags of a service (`ipvsadm -b`), bit by bit as in a service's flags shifted down:
-/// `flag-1`, `flag-2`, `flag-3`.
+/// The scheduler flags of a service (`ipvsadm -b`), bit by bit as in a service's flags shifted
+/// down: `flag-1`, `flag-2`, `flag-3`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Flags(pub u8);

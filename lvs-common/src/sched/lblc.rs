@@ -1,12 +1,13 @@
 //! Locality-based least connection.
 //!
 //! ```text
-//! where the destination address went before, if that has weight > 0 and is not busy; else wlc, remembered
+//! where the destination address went before, if that has weight > 0 and is not busy;
+//! else wlc, remembered
 //! busy: active > weight, while some real server of the service has active < weight / 2
 //! ```
 //!
-//! For clusters of caches, under a fwmark service: each address is kept where its content is. The threshold's
-//! flag does not count against the remembered real server, only in wlc's choice.
+//! For clusters of caches, under a fwmark service: each address is kept where its content is. The
+//! threshold's flag does not count against the remembered real server, only in wlc's choice.
 //!
 //! `ip_vs_lblc.c`: `ip_vs_lblc_schedule`, `is_overloaded`.
 

@@ -1,5 +1,5 @@
-//! The fold of the schedulers that look for the least load: lc, wlc, sed, nq, and what lblc and lblcr fall
-//! back on.
+//! The fold of the schedulers that look for the least load: lc, wlc, sed, nq, and what lblc and
+//! lblcr fall back on.
 
 use core::{marker::PhantomData, ops::ControlFlow};
 
@@ -12,8 +12,9 @@ use super::{
 /// What a scheduler counts as the load of a real server.
 ///
 /// Loads are compared per weight without dividing: `load * other weight < other load * weight`, in
-/// signed 64 bits as in IPVS. With the largest weight, 2^31 - 1, that is exact up to 16 million connections
-/// to one real server; with weights below 2^16, for any number.
+/// signed 64 bits as in IPVS. With the largest weight, 2^31 - 1, that is exact up to 16 million
+/// active connections to one real server; with weights below 2^22, for any number. (IPVS keeps the
+/// load itself in 32 bits, which hold 8 million.)
 pub trait Load {
     /// Its load, whatever its weight.
     fn load(of: Candidate) -> u64;
@@ -28,8 +29,8 @@ pub trait Load {
 
 /// All connections, an active one weighing as much as 257 others.
 ///
-/// `ip_vs_dest_conn_overhead`: `active * 256 + total` since the counters were reworked in August 2026
-/// (stable 6.1.192, 6.12.117); before, `active * 256 + inactive`.
+/// `ip_vs_dest_conn_overhead`: `active * 256 + total` since the counters were reworked in August
+/// 2026 (stable 6.1.192, 6.12.117); before, `active * 256 + inactive`.
 #[inline(always)]
 #[must_use]
 pub const fn overhead(of: Candidate) -> u64 {

@@ -25,25 +25,26 @@ pub trait Locality: Pool {
     /// Begins to remember it; `None`: no room, which hinders nothing.
     fn begin(&self) -> Option<&Remembered>;
 
-    /// The stable number of the real server at `position`: the same as long as the service has, had or has
-    /// again a real server of that address and port.
+    /// The stable number of the real server at `position`: the same as long as the service has, had
+    /// or has again a real server of that address and port.
     fn id(&self, position: u32) -> Option<u32>;
 
     /// Where the real server of this number stands; `None` when it is no longer in the service.
     fn position(&self, id: u32) -> Option<u32>;
 
-    /// The real server of this number. A deleted one whose counters still exist is `overloaded`, with the
-    /// weight it had.
+    /// The real server of this number. A deleted one whose counters still exist is `overloaded`,
+    /// with the weight it had.
     fn server(&self, id: u32) -> Option<Candidate>;
 
     /// The time, in nanoseconds from any beginning.
     fn now_ns(&self) -> u64;
 
-    /// Time without change after which lblcr makes a set smaller (`lblcr_expiration`; default one day).
+    /// Time without change after which lblcr makes a set smaller (`lblcr_expiration`; default one
+    /// day).
     fn expiration_ns(&self) -> u64;
 
-    /// Visits the real servers remembered, newest first; what the scan is told and gives as a position is their
-    /// place in the set.
+    /// Visits the real servers remembered, newest first; what the scan is told and gives as a
+    /// position is their place in the set.
     #[inline(always)]
     fn scan_remembered<S: Scan>(&self, of: &Remembered, mut scan: S) -> S {
         for place in 0..SET {
@@ -57,13 +58,13 @@ pub trait Locality: Pool {
     }
 }
 
-/// The real servers that one destination address is sent to, newest first: the value of the map. All zero:
-/// none.
+/// The real servers that one destination address is sent to, newest first: the value of the map.
+/// All zero: none.
 ///
-/// CPUs change it where it lies, without a lock, word by word. What they may lose of each other's is a real server
-/// of the set or the time of its change; a number that is read is checked against the service before it
-/// is used. Cells, not atomics: LLVM has no atomic loads and stores for BPF below cpu v4, and a
-/// cell's are the same plain ones.
+/// CPUs change it where it lies, without a lock, word by word. What they may lose of each other's
+/// is a real server of the set or the time of its change; a number that is read is checked against
+/// the service before it is used. Cells, not atomics: LLVM has no atomic loads and stores for BPF
+/// below cpu v4, and a cell's are the same plain ones.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Remembered {
@@ -74,6 +75,8 @@ pub struct Remembered {
     /// Two to a word, 1 + id each, the first in the low half; 0: no more.
     ids: [Cell<u64>; SET as usize / 2],
 }
+
+const _: () = assert!(size_of::<Remembered>() == 144, "the map holds 18 words");
 
 impl Remembered {
     /// The id in this place of the set.
@@ -158,9 +161,9 @@ pub struct Collection {
     pub at_most: u32,
 }
 
-/// The collector's `run` (counted from 1) over `addresses`: every 30th forgets all that were unused for
-/// `expiration_ns` (`lblc_expiration`, `lblcr_expiration`), others what is over the soft limit and
-/// unused for six minutes.
+/// The collector's `run` (counted from 1) over `addresses`: every 30th forgets all that were unused
+/// for `expiration_ns` (`lblc_expiration`, `lblcr_expiration`), others what is over the soft limit
+/// and unused for six minutes.
 ///
 /// `ip_vs_lblc_check_expire`.
 #[must_use]

@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! H(address, port, key, offset) = hsiphash(offset + port + address, key)        P = 4093
-//! bucket = H(client, port, key 1, offset) mod P                  offset 0; port 0 without mh-port
+//! bucket = H(client, port, key 1, offset) mod P            offset 0; port 0 without mh-port
 //! ```
 //!
-//! Each real server has a walk over all buckets, from H(its address, its port, key 1, 0) mod P by steps of
-//! H(…, key 2, 0) mod (P - 1) + 1. The table is filled in turns: in the order of the list each takes as many free
-//! buckets in a row along its walk as its share of the weights says. Shares are of the *last weight above 0*, so
-//! a quiesced real server keeps its buckets and the clients of others stay where they are.
-//! What stands in the bucket is chosen; when it is quiesced or overloaded nothing is, unless
-//! `mh-fallback`: then the probe goes on with offsets bucket, bucket + 1, … mod P.
+//! Each real server has a walk over all buckets, from H(its address, its port, key 1, 0) mod P by
+//! steps of H(…, key 2, 0) mod (P - 1) + 1. The table is filled in turns: in the order of the list
+//! each takes as many free buckets in a row along its walk as its share of the weights says. Shares
+//! are of the *last weight above 0*, so a quiesced real server keeps its buckets and the clients of
+//! others stay where they are. What stands in the bucket is chosen; when it is quiesced or
+//! overloaded nothing is, unless `mh-fallback`: then the probe goes on with an offset that begins at
+//! that bucket's number and goes up by one, mod P.
 //!
-//! `ip_vs_mh.c`: `ip_vs_mh_get`, `ip_vs_mh_get_fallback`, `ip_vs_mh_permutate`, `ip_vs_mh_populate`;
-//! the paper: Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016.
+//! `ip_vs_mh.c`: `ip_vs_mh_get`, `ip_vs_mh_get_fallback`, `ip_vs_mh_permutate`,
+//! `ip_vs_mh_populate`; the paper: Eisenbud et al., "Maglev: A Fast and Reliable Software Network
+//! Load Balancer", NSDI 2016.
 
 use core::{error::Error, fmt, hint::black_box};
 
@@ -62,8 +64,8 @@ pub struct TooMany;
 #[inline(always)]
 pub fn choose<P: Pool>(flags: Flags, hint: Hint, pool: &P) -> Option<u32> {
     let port = if flags.contains(Flags::PORT) { hint.client_port } else { 0 };
-    // verifier: LLVM knows that this is below 4093 and takes the pool's own check away, without
-    // the black box.
+    // verifier: LLVM knows that this is below 4093 and takes the pool's own check away, without the
+    // black box.
     let bucket_at = |offset| black_box(hash(hint.client, port, KEY_1, offset) % PRIME);
     let first = bucket_at(0);
     match table::available(first, pool) {

@@ -1,11 +1,11 @@
 //! The schedulers of IPVS: which real server a new connection goes to.
 //!
-//! Pure: no maps, no packets, no allocation, no branches that a verifier would trip over. The same code runs in
-//! the program for every new connection, in the controller, which builds the tables beforehand,
-//! and in tests against recordings of the kernel's own choices.
+//! Pure: no maps, no packets, no allocation, no branches that a verifier would trip over. The same
+//! code runs in the program for every new connection, in the controller, which builds the tables
+//! beforehand, and in tests against recordings of the kernel's own choices.
 //!
-//! Every scheduler is a file that begins with its formula. They stand on two folds over the real servers or on
-//! a table of buckets:
+//! Every scheduler is a file that begins with its formula. They stand on two folds over the real
+//! servers or on a table of buckets:
 //!
 //! | | |
 //! | --- | --- |
@@ -14,9 +14,9 @@
 //! | [`table`] | [`sh`] [`dh`] [`mh`] |
 //! | random | [`twos`] |
 //!
-//! The order of real servers is the kernel's: **the newest first**; editing one does not move it, one that was
-//! deleted and comes back is new. The first in that order wins ties. Weight 0 (quiesced) and overloaded
-//! real servers are not chosen.
+//! The order of real servers is the kernel's: **the newest first**; editing one does not move it,
+//! one that was deleted and comes back is new. The first in that order wins ties. Weight 0
+//! (quiesced) and overloaded real servers are not chosen.
 //!
 //! # What the controller does at an edit
 //!
@@ -28,8 +28,8 @@
 //! | dh | build | – | build |
 //! | lblc, lblcr | – | – | forget all addresses |
 //!
-//! One edit at a time: a service that is built one real server after the other has another wrr cursor than one
-//! that is taken over whole. `-E` with the same scheduler changes nothing here.
+//! One edit at a time: a service that is built one real server after the other has another wrr
+//! cursor than one that is taken over whole. `-E` with the same scheduler changes nothing here.
 
 #![forbid(unsafe_code)]
 
@@ -70,8 +70,8 @@ pub use self::{
     threshold::Thresholds,
 };
 
-/// How often a choice is made anew because another CPU moved the cursor meanwhile; then it stands, and
-/// two connections have taken the same step.
+/// How often a choice is made anew because another CPU moved the cursor meanwhile; then it stands,
+/// and two connections have taken the same step.
 const TRIES: u32 = 4;
 
 /// Chooses a real server for a new connection: its position. `None`: none is available.

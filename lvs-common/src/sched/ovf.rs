@@ -4,8 +4,9 @@
 //! largest weight, among those with weight > 0, not overloaded and active <= weight
 //! ```
 //!
-//! So a real server takes weight + 1 active connections before they flow over to the next; all full:
-//! nothing is chosen. UDP connections never are active and never overflow. The first in the list wins ties.
+//! So a real server takes weight + 1 active connections before they flow over to the next; all
+//! full: nothing is chosen. UDP connections never are active and never overflow. The first in the
+//! list wins ties.
 //!
 //! `ip_vs_ovf.c`: `ip_vs_ovf_schedule`.
 

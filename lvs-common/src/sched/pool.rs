@@ -13,13 +13,13 @@ pub struct Candidate {
     pub active: u32,
     /// All its other connections.
     pub inactive: u32,
-    /// 1 over its upper threshold, else 0 (see [`Thresholds`](super::Thresholds)). Not a bool: it is
-    /// reckoned with, so that a scan has no branch for the verifier to follow.
+    /// 1 over its upper threshold, else 0 (see [`Thresholds`](super::Thresholds)). Not a bool: it
+    /// is reckoned with, so that a scan has no branch for the verifier to follow.
     pub overloaded: u32,
 }
 
-/// A scheduler that looks at real servers one after another: a fold, so that the driver (host: a loop;
-/// kernel: a branch-free loop, or `bpf_loop`) is not its business.
+/// A scheduler that looks at real servers one after another: a fold, so that the driver (host: a
+/// loop; kernel: a branch-free loop, or `bpf_loop`) is not its business.
 pub trait Scan {
     /// Looks at the real server at `position`. After a `Break` no visit changes what is chosen, so
     /// that a driver may stop there or go on, whichever is cheaper.
@@ -40,8 +40,8 @@ pub trait Probe {
 
 /// One service's real servers in the kernel's order, newest first.
 ///
-/// Implemented by the program over its maps, by the controller and tests over vectors. The drivers (`scan`, `seek`,
-/// `probe`) have plain loops for the host; the program gives its own.
+/// Implemented by the program over its maps, by the controller and tests over vectors. The drivers
+/// (`scan`, `seek`, `probe`) have plain loops for the host; the program gives its own.
 pub trait Pool {
     /// How comparisons are hidden from the compiler.
     type Opaque: Opaque;
@@ -70,16 +70,17 @@ pub trait Pool {
     /// A random number, evenly spread (twos).
     fn random(&self) -> u32;
 
-    /// Visits all in order, at least to the first `Break`: for schedulers that compare everybody. In the program,
-    /// a loop without branches as far as the verifier's budget goes, `bpf_loop` beyond.
+    /// Visits all in order, at least to the first `Break`: for schedulers that compare everybody.
+    /// In the program, a loop without branches as far as the verifier's budget goes, `bpf_loop`
+    /// beyond.
     #[inline(always)]
     fn scan<S: Scan>(&self, scan: S) -> S {
         self.seek(0, self.len(), scan)
     }
 
-    /// Visits positions start, start + 1, … modulo length, `steps` of them, at least to the first `Break`: for
-    /// schedulers that mostly take the first or second they see. In the program, a few steps, then
-    /// `bpf_loop`.
+    /// Visits positions start, start + 1, … modulo length, `steps` of them, at least to the first
+    /// `Break`: for schedulers that mostly take the first or second they see. In the program, a few
+    /// steps, then `bpf_loop`.
     #[inline(always)]
     fn seek<S: Scan>(&self, start: u32, steps: u32, mut scan: S) -> S {
         let mut position = start;
@@ -96,8 +97,8 @@ pub trait Pool {
         scan
     }
 
-    /// Visits what the probe's buckets hold, `steps` of them, at least to the first `Break` and no further
-    /// than to the first empty bucket.
+    /// Visits what the probe's buckets hold, `steps` of them, at least to the first `Break` and no
+    /// further than to the first empty bucket.
     #[inline(always)]
     fn probe<P: Probe>(&self, steps: u32, mut probe: P) -> P {
         for step in 0..steps {

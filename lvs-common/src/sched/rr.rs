@@ -35,8 +35,8 @@ pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
     position(chosen)
 }
 
-/// Carries the cursor over one edit of the list: it stays on its real server, or, when that was deleted,
-/// goes to the one before it (to the head of the list when there is none).
+/// Carries the cursor over one edit of the list: it stays on its real server, or, when that was
+/// deleted, goes to the one before it (to the head of the list when there is none).
 ///
 /// Lists hold the real servers' stable ids, newest first. Not needed when weights are edited.
 #[must_use]

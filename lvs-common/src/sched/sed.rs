@@ -4,8 +4,8 @@
 //! least (active + 1) / weight, among those with weight > 0 and not overloaded
 //! ```
 //!
-//! Inactive connections do not count, so under UDP, whose connections never are active, the heaviest
-//! takes all. The first in the list wins ties.
+//! Inactive connections do not count, so under UDP, whose connections never are active, the
+//! heaviest takes all. The first in the list wins ties.
 //!
 //! `ip_vs_sed.c`: `ip_vs_sed_schedule`.
 

@@ -1,17 +1,18 @@
 //! What the verifier wants of scans and of what they choose.
 //!
-//! No branches: a scan over real servers that branches makes it follow every way through, twice as many
-//! after each real server. And no undefined halves: LLVM keeps an `Option<u32>` in two registers and never
-//! writes the second of a `None`; kept over a call it is spilled, and the verifier says `R8 !read_ok`. So what
-//! lives over a scan is a plain number.
+//! No branches: a scan over real servers that branches makes it follow every way through, twice as
+//! many after each real server. And no undefined halves: LLVM keeps an `Option<u32>` in two
+//! registers and never writes the second of a `None`; kept over a call it is spilled, and the
+//! verifier says `R8 !read_ok`. So what lives over a scan is a plain number.
 
 use core::hint::black_box;
 
 /// Hides from the compiler what a word holds.
 ///
-/// LLVM knows a comparison in whatever clothes, and makes a branch of it where BPF has no conditional move; it
-/// must neither know how large the terms are nor that a mask is all ones or zeros. The program's own, a register moved
-/// onto itself by `asm!`, is the cheapest; it is not here because that is unsafe.
+/// LLVM knows a comparison in whatever clothes, and makes a branch of it where BPF has no
+/// conditional move; it must neither know how large the terms are nor that a mask is all ones or
+/// zeros. The program's own, a register moved onto itself by `asm!`, is the cheapest; it is not
+/// here because that is unsafe.
 pub trait Opaque {
     /// The same word.
     fn opaque(word: u64) -> u64;

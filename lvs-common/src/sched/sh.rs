@@ -1,13 +1,13 @@
 //! Source hashing.
 //!
 //! ```text
-//! bucket = (offset + hash_32(client + port, 8 bits)) mod 256        offset 0; port 0 without sh-port
+//! bucket = (offset + hash_32(client + port, 8 bits)) mod 256     offset 0; port 0 without sh-port
 //! ```
 //!
-//! The table is filled from the list, round and round, each real server taking as many buckets in a row as
-//! its weight says, and one when it is quiesced. What stands in the bucket is chosen; when it is
-//! quiesced or overloaded nothing is, unless `sh-fallback`: then the probe goes on with offsets
-//! bucket, bucket + 1, … mod 256.
+//! The table is filled from the list, round and round, each real server taking as many buckets in a
+//! row as its weight says, and one when it is quiesced. What stands in the bucket is chosen; when
+//! it is quiesced or overloaded nothing is, unless `sh-fallback`: then the probe goes on with
+//! offsets bucket, bucket + 1, … mod 256.
 //!
 //! `ip_vs_sh.c`: `ip_vs_sh_get`, `ip_vs_sh_get_fallback`, `ip_vs_sh_reassign`.
 

@@ -1,7 +1,7 @@
 //! When a real server is overloaded: `ipvsadm -x` and `-y`.
 
-/// The thresholds of a real server, in connections, active and inactive together; persistence templates do not
-/// count.
+/// The thresholds of a real server, in connections, active and inactive together; persistence
+/// templates do not count.
 ///
 /// ```text
 /// upper 0:                 never overloaded
@@ -11,9 +11,9 @@
 /// clear = lower, or without one upper - upper / 4
 /// ```
 ///
-/// So just `upper` connections are admitted, and then none until the total is below `clear`. As since the counters
-/// were reworked in August 2026 (stable 6.1.192, 6.12.117); before, an edit cleared the flag only
-/// when `upper` was raised or taken away.
+/// So just `upper` connections are admitted, and then none until the total is below `clear`. As
+/// since the counters were reworked in August 2026 (stable 6.1.192, 6.12.117); before, an edit
+/// cleared the flag only when `upper` was raised or taken away.
 ///
 /// `ip_vs_dest_update_overload` and its callers in `ip_vs_conn.c`, `ip_vs_ctl.c`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,9 +5,10 @@
 //! lesser (active * 257 + inactive) / weight, among those with weight > 0 and not overloaded
 //! ```
 //!
-//! Both draws may fall on the same. A draw is a random number from 0 to the sum of the weights, both
-//! included, that the weights are taken off from, in the order of the list, until it is 0 or less: the first
-//! real server is drawn a little more often than its weight says. The first draw wins ties.
+//! Both draws may fall on the same. A draw is a random number from 0 to the sum of the weights,
+//! both included, that the weights are taken off from, in the order of the list, until it is 0 or
+//! less: the first real server is drawn a little more often than its weight says. The first draw
+//! wins ties.
 //!
 //! `ip_vs_twos.c`: `ip_vs_twos_schedule`.
 

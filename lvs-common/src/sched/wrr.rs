@@ -2,19 +2,21 @@
 //!
 //! ```text
 //! step = gcd of the weights > 0, or 1          top = largest weight - step + 1
-//! the first after the last chosen, to the end of the list, with weight >= current and not overloaded;
-//! at the end of the list: current -= step, from <= 0 back to top, and again from the head of the list
+//! the first after the last chosen, to the end of the list, with weight >= current and not
+//! overloaded; at the end: current -= step, from <= 0 back to top, and again from the head
 //! ```
 //!
-//! So in one round every real server is chosen weight / step times, the heavy ones first.
-//! When the last round (current <= step) has passed over every real server, nothing is chosen.
+//! So in one round every real server is chosen weight / step times, the heavy ones first. When the
+//! last round (current <= step) has passed over every real server, nothing is chosen.
 //!
-//! IPVS walks every round there is, under a lock, and with a heavy real server overloaded that
-//! can be 2^31 rounds. Here the empty rounds are leapt over: every weight is a multiple of `step`, and every
-//! `current` is one more than a multiple, so the next round that chooses anybody is the one of the heaviest
-//! available weight, and it chooses the first of that weight. Two searches at most, the same choices.
+//! IPVS walks every round there is, under a lock, and with a heavy real server overloaded that can
+//! be 2^31 rounds. Here the empty rounds are leapt over: every weight is a multiple of `step`, and
+//! every `current` is one more than a multiple, so the next round that chooses anybody is the one
+//! of the heaviest available weight, and it chooses the first of that weight. Two searches at most,
+//! the same choices.
 //!
-//! The cursor's low half is 1 + the position last chosen (0: the head of the list), its high half `current`.
+//! The cursor's low half is 1 + the position last chosen (0: the head of the list), its high half
+//! `current`.
 //!
 //! `ip_vs_wrr.c`: `ip_vs_wrr_schedule`, `ip_vs_wrr_init_svc`, `ip_vs_wrr_dest_changed`.
 
@@ -44,18 +46,18 @@ pub fn params(weights: impl IntoIterator<Item = u32>) -> Params {
     Params { step, top: largest.saturating_sub(step - 1) }
 }
 
-/// The cursor of a service that takes this scheduler up with these real servers: the first round, from
-/// the head of the list.
+/// The cursor of a service that takes this scheduler up with these real servers: the first round,
+/// from the head of the list.
 #[must_use]
 pub const fn start(params: Params) -> u64 {
     cursor(0, params.top)
 }
 
-/// Carries the cursor over one edit, addition or deletion of a real server, whatever it changed: back to the
-/// head of the list, in the same round where there still is one.
+/// Carries the cursor over one edit, addition or deletion of a real server, whatever it changed:
+/// back to the head of the list, in the same round where there still is one.
 ///
-/// A service that is built one real server after the other therefore stays in the round that the first
-/// one alone has: the lowest.
+/// A service that is built one real server after the other therefore stays in the round that the
+/// first one alone has: the lowest.
 #[must_use]
 pub fn reseat(now: Params, cursor_before: u64) -> u64 {
     let round = round(cursor_before);

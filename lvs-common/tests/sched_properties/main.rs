@@ -1,5 +1,6 @@
 //! The schedulers against a second implementation, over random services, loads and edits.
 
+mod locality;
 mod pool;
 mod reference;
 mod tables;
@@ -170,7 +171,8 @@ proptest! {
         weights in vec(1..5_u32, 1..6),
         rivals in vec(0..=3_u32, 1..30),
     ) {
-        let server = |(id, &weight)| Server { id, weight, active: 0, inactive: 0, is_overloaded: false };
+        let server =
+            |(id, &weight)| Server { id, weight, active: 0, inactive: 0, is_overloaded: false };
         let list: Vec<_> = (1..).zip(&weights).map(server).collect();
         let rounds = wrr::params(weights.iter().copied());
         let cursor = Cell::new(wrr::start(rounds));

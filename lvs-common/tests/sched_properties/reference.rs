@@ -1,7 +1,7 @@
 //! The schedulers once more: slow, plain, and sharing no code with those under test.
 //!
-//! Loads are fractions in 128 bits; wrr walks round by round as the kernel does; cursors are real servers, not
-//! positions.
+//! Loads are fractions in 128 bits; wrr walks round by round as the kernel does; cursors are real
+//! servers, not positions.
 
 use std::cmp::Ordering;
 

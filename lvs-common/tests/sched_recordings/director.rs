@@ -1,5 +1,5 @@
-//! A director, plainly written: connections, templates, counters and a clock, in vectors. The real servers
-//! are chosen by the schedulers under test.
+//! A director, plainly written: connections, templates, counters and a clock, in vectors. The real
+//! servers are chosen by the schedulers under test.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! What a director does with a packet of no connection: service, template, real server, new connection.
+//! What a director does with a packet of no connection: service, template, real server, new
+//! connection.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -52,8 +53,8 @@ impl Director {
         fate
     }
 
-    /// The real server that the client's template holds it at, made where there is none that can be used:
-    /// it, the port there, and the template.
+    /// The real server that the client's template holds it at, made where there is none that can be
+    /// used: it, the port there, and the template.
     fn by_template(
         &mut self,
         index: usize,
