@@ -18,6 +18,8 @@ mod account;
 mod classify;
 mod connection;
 mod forward;
+#[cfg(any(test, feature = "host"))]
+pub mod host;
 pub mod packet;
 mod parse;
 pub mod schedule;

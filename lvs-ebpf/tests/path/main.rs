@@ -1,0 +1,14 @@
+//! The packet's way, packet by packet, over maps in host memory.
+
+mod director;
+mod frame;
+mod layout;
+
+mod dr;
+mod nat;
+mod opening;
+mod parsing;
+mod reuse;
+mod states;
+mod tables;
+mod wild;
