@@ -1,4 +1,6 @@
 //! The packet's way, packet by packet, over maps in host memory.
+//!
+//! `cargo test -p lvs-ebpf --features host`
 
 mod director;
 mod frame;
