@@ -163,6 +163,17 @@ fn real_servers_of_direct_routing_are_not_listened_to() {
 }
 
 #[test]
+fn a_real_server_of_both_methods_has_replies_in_nat_connections_only() {
+    let mut director = masquerader();
+    let tcp = &mut director.tables.maps.dests[0];
+    (tcp.method, tcp.port) = (Method::DIRECT_ROUTE, Be16::new(VIP.port()));
+    director.receives(&frame(CLIENT, VIP)).is(FORWARDED);
+    // Its own traffic, from the very end that the connection was routed to.
+    let own = frame(end(203, 0, 113, 11, VIP.port()), CLIENT).tcp(SYN | ACK);
+    director.receives(&own).is(Verdict::Pass(Reason::NotReply));
+}
+
+#[test]
 fn a_reply_reaches_a_client_whose_address_the_filter_takes_for_a_vip() {
     // Shares the VIP's bit: their raw words differ by what the filter's multiplier shifts out.
     let client = colliding_client();
