@@ -51,7 +51,7 @@ reasons! {
     Fragment = 3, "fragment";
     /// Passed: neither to a VIP nor from a masqueraded real server.
     NotOurs = 4, "not_ours";
-    /// Passed: to a VIP, but of a protocol that no service has (ICMP echo, for instance).
+    /// Passed: of a protocol that no service has (ICMP echo, for instance).
     OtherProtocol = 5, "other_protocol";
     /// Passed: to a VIP, but no service has the port.
     NoService = 6, "no_service";

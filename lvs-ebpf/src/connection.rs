@@ -41,7 +41,11 @@ pub(crate) fn find<T: Tables>(
     let dest = hit.entry.dest();
     let (next_hop, available) = of(dest, tables)?;
     if !available {
-        return Err(Verdict::Drop(Reason::DestRemoved));
+        if tables.tunables().expire_nodest_conn == 0 {
+            return Err(Verdict::Drop(Reason::DestRemoved));
+        }
+        end(&hit, tables);
+        return Ok(None);
     }
     let direction =
         if hit.entry.method() == Method::MASQ { Direction::INPUT } else { Direction::INPUT_ONLY };
@@ -106,13 +110,18 @@ pub(crate) fn open<T: Tables>(
 }
 
 /// Whether a SYN on an old connection's addresses and ports is to be scheduled as a new one
-/// (`ip_vs_in`: `is_new_conn_expected`, `expire_nodest_conn`).
+/// (`is_new_conn_expected`).
 #[inline(always)]
 fn begins_anew<T: Tables>(packet: &Packet, entry: &Entry, tables: &T) -> bool {
-    packet.is_tcp()
-        && packet.flags & Tcp::SYN != 0
-        && entry.state().is_over()
-        && tables.tunables().conn_reuse_mode != 0
+    if !packet.is_tcp() || packet.flags & Tcp::SYN == 0 {
+        return false;
+    }
+    let mode = tables.tunables().conn_reuse_mode;
+    if entry.state() == State::FIN_WAIT {
+        // Only where replies are not seen: there it may well be over.
+        return mode & 2 != 0 && entry.method() != Method::MASQ;
+    }
+    mode != 0 && entry.state().is_over()
 }
 
 /// Ends a connection; its accounts are settled by whoever really ended it.

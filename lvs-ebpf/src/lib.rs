@@ -18,6 +18,8 @@ mod account;
 mod classify;
 mod connection;
 mod forward;
+#[cfg(any(test, feature = "host"))]
+pub mod host;
 pub mod packet;
 mod parse;
 pub mod schedule;
@@ -45,13 +47,19 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
 #[inline(always)]
 fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Verdict, Verdict> {
     let packet = parse::parse(frame)?;
-    if tables.is_vip(packet.destination) {
-        return request(frame, &packet, tables);
-    }
+    let refused = if tables.is_vip(packet.destination) {
+        match request(frame, &packet, tables) {
+            // Or a client whose address the filter takes for a VIP.
+            Err(refused @ Verdict::Pass(Reason::NoService)) => refused,
+            done => return done,
+        }
+    } else {
+        Verdict::Pass(Reason::NotOurs)
+    };
     if tables.is_masqueraded(packet.source) {
         return reply(frame, &packet, tables);
     }
-    Err(Verdict::Pass(Reason::NotOurs))
+    Err(refused)
 }
 
 /// From a client to a virtual service.

@@ -1,0 +1,184 @@
+//! The maps in host memory: for tests, for the fuzzer and to explain a packet.
+
+mod pool;
+mod tables;
+
+use std::{cell::Cell, collections::BTreeMap, sync::atomic::AtomicU64};
+
+use bytemuck::Zeroable as _;
+use lvs_common::{
+    ABI_VERSION,
+    conntable::{
+        New, hashes,
+        shared::{BUCKET, View},
+    },
+    map::{
+        Addresses, Counters, Dest, Load, Method, NextHop, PoolEntry, Service, ServiceKey, Tunables,
+    },
+    net::Be32,
+    sched::{Kind, wrr},
+    tcp_state,
+    verdict::{Reason, Verdict},
+    wire::Frame,
+};
+
+use self::tables::ForPacket;
+use crate::tables::Route;
+
+/// All maps of a director.
+///
+/// Slots are indices: those of `dests` are those of `loads` and `counters` too.
+pub struct MemTables {
+    conns: Vec<AtomicU64>,
+    /// The other maps.
+    pub maps: Maps,
+}
+
+/// The maps beside the connection table, and what else the path asks for.
+pub struct Maps {
+    /// The settings.
+    pub tunables: Tunables,
+    /// The clock, ticks.
+    pub now: u32,
+    /// Whether packets come by a generic hook.
+    pub is_generic: bool,
+    /// The address filter; [`MemTables::add_service`] keeps it.
+    pub addresses: Box<Addresses>,
+    /// The services.
+    pub services: BTreeMap<ServiceKey, Service>,
+    /// Their real servers, a range for each.
+    pub pools: Vec<PoolEntry>,
+    /// Real servers.
+    pub dests: Vec<Dest>,
+    /// Next hops; the first stands for none.
+    pub next_hops: Vec<NextHop>,
+    /// Connections of each real server.
+    pub loads: Vec<Load>,
+    /// Where the scheduler of each service goes on.
+    pub cursors: Vec<Cell<u64>>,
+    /// Traffic of each real server.
+    pub counters: Vec<Counters>,
+    /// Frames not forwarded, by reason.
+    pub reasons: [u64; Reason::CAPACITY],
+    /// Ways to clients.
+    pub routes: BTreeMap<Be32, Route>,
+    /// The way to all other clients.
+    pub default_route: Route,
+    /// Of the next insertions: each is refused for want of a place.
+    pub is_full: bool,
+    /// A connection that another CPU inserts just before the next insertion.
+    pub rival: Option<New>,
+}
+
+impl MemTables {
+    /// A director without a service, its connection table of so many buckets of eight; a tick is a
+    /// hundredth of a second.
+    #[must_use]
+    pub fn new(buckets: u32) -> Self {
+        const TICKS_PER_SECOND: u32 = 100;
+        let tunables = Tunables {
+            abi_version: ABI_VERSION,
+            ticks_per_second: TICKS_PER_SECOND,
+            buckets,
+            seed: [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210],
+            timeouts: tcp_state::default_timeouts(TICKS_PER_SECOND),
+            conn_reuse_mode: 1,
+            ..Tunables::zeroed()
+        };
+        Self {
+            conns: (0..buckets as usize * BUCKET).map(|_| AtomicU64::new(0)).collect(),
+            maps: Maps {
+                tunables,
+                now: 0,
+                is_generic: false,
+                addresses: Box::new(Addresses::zeroed()),
+                services: BTreeMap::new(),
+                pools: Vec::new(),
+                dests: Vec::new(),
+                next_hops: vec![NextHop::default()],
+                loads: Vec::new(),
+                cursors: Vec::new(),
+                counters: Vec::new(),
+                reasons: [0; Reason::CAPACITY],
+                routes: BTreeMap::new(),
+                default_route: Route::None,
+                is_full: false,
+                rival: None,
+            },
+        }
+    }
+
+    /// Directs a frame.
+    pub fn direct<F: Frame>(&mut self, frame: &mut F) -> Verdict {
+        crate::direct(frame, &mut ForPacket { conns: View::new(&self.conns), maps: &mut self.maps })
+    }
+
+    /// Adds a service with its real servers, newest first, and their weights; the slot of the first,
+    /// the others follow it.
+    ///
+    /// # Panics
+    /// When there are more of anything than a map has places.
+    pub fn add_service(&mut self, key: ServiceKey, kind: Kind, dests: &[(Dest, u32)]) -> u32 {
+        let maps = &mut self.maps;
+        let (first, pool) = (index(maps.dests.len()), index(maps.pools.len()));
+        let params = wrr::params(dests.iter().map(|(_, weight)| *weight));
+        let service = Service {
+            slot: index(maps.cursors.len()),
+            pool,
+            len: index(dests.len()),
+            scheduler: kind as u32,
+            step: params.step,
+            top: params.top,
+            ..Service::default()
+        };
+        maps.services.insert(key, service);
+        maps.cursors.push(Cell::new(if kind == Kind::Wrr { wrr::start(params) } else { 0 }));
+        set(&mut maps.addresses.vips, key.address.low());
+        for (slot, (dest, weight)) in (first..).zip(dests) {
+            maps.pools.push(PoolEntry { dest: slot, weight: *weight });
+            maps.dests.push(Dest { service: key, ..*dest });
+            maps.loads.push(Load::default());
+            maps.counters.push(Counters::default());
+            if dest.method == Method::MASQ {
+                set(&mut maps.addresses.rips, dest.address.low());
+            }
+        }
+        first
+    }
+
+    /// Adds a next hop; its slot.
+    ///
+    /// # Panics
+    /// When there are more than the map has places.
+    pub fn add_next_hop(&mut self, hop: NextHop) -> u32 {
+        self.maps.next_hops.push(hop);
+        index(self.maps.next_hops.len() - 1)
+    }
+
+    /// The connection table.
+    #[must_use]
+    pub fn conns(&self) -> View<'_> {
+        View::new(&self.conns)
+    }
+
+    /// How often frames ended for a reason.
+    #[must_use]
+    pub fn reason(&self, reason: Reason) -> u64 {
+        self.maps.reasons[reason as usize]
+    }
+}
+
+impl Maps {
+    fn hashes(&self, client: u64) -> (u32, u32) {
+        hashes(client, self.tunables.seed)
+    }
+}
+
+fn set(bits: &mut [u64], address: Be32) {
+    let (word, bit) = Addresses::place(address);
+    bits[word] |= bit;
+}
+
+fn index(number: usize) -> u32 {
+    u32::try_from(number).expect("maps have fewer places")
+}

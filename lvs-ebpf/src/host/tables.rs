@@ -1,0 +1,122 @@
+//! The maps as the path asks for them.
+
+use lvs_common::{
+    conntable::{
+        self, Done, Insert, New,
+        shared::{Row, View},
+    },
+    map::{Addresses, Counters, Dest, Load, NextHop, Service, ServiceKey, Tunables},
+    net::Be32,
+    verdict::Reason,
+};
+
+use super::{Maps, pool::MemPool};
+use crate::{
+    account, schedule,
+    tables::{Route, Tables},
+};
+
+/// The maps, for one packet.
+pub(super) struct ForPacket<'a> {
+    pub(super) conns: View<'a>,
+    pub(super) maps: &'a mut Maps,
+}
+
+impl<'a> Tables for ForPacket<'a> {
+    type Conns = View<'a>;
+
+    fn tunables(&self) -> &Tunables {
+        &self.maps.tunables
+    }
+
+    fn now(&self) -> u32 {
+        self.maps.now
+    }
+
+    fn is_generic(&self) -> bool {
+        self.maps.is_generic
+    }
+
+    fn is_vip(&self, address: Be32) -> bool {
+        has(&self.maps.addresses.vips, address)
+    }
+
+    fn is_masqueraded(&self, address: Be32) -> bool {
+        has(&self.maps.addresses.rips, address)
+    }
+
+    fn conns(&self) -> View<'a> {
+        self.conns
+    }
+
+    fn hashes(&self, client: u64) -> (u32, u32) {
+        self.maps.hashes(client)
+    }
+
+    fn insert(&mut self, new: New) -> Done<Row<'a>> {
+        if let Some(rival) = self.maps.rival.take() {
+            let done = conntable::insert(&self.conns, self.maps.hashes(rival.key.client), rival);
+            if matches!(done.what, Insert::New(_)) {
+                account::opened(rival.dest, rival.state, self);
+            }
+        }
+        if self.maps.is_full {
+            return Done { what: Insert::Full, evicted: None };
+        }
+        conntable::insert(&self.conns, self.maps.hashes(new.key.client), new)
+    }
+
+    fn service(&self, key: &ServiceKey) -> Option<&Service> {
+        self.maps.services.get(key)
+    }
+
+    fn choose(&self, service: &Service) -> Option<u32> {
+        schedule::choose(service, &MemPool { maps: self.maps, service })
+    }
+
+    fn dest_at(&self, service: &Service, position: u32) -> Option<u32> {
+        let index = service.pool.checked_add(position)? as usize;
+        self.maps.pools.get(index).map(|entry| entry.dest)
+    }
+
+    fn dest(&self, slot: u32) -> Option<&Dest> {
+        self.maps.dests.get(slot as usize)
+    }
+
+    fn next_hop(&self, slot: u32) -> Option<&NextHop> {
+        self.maps.next_hops.get(slot as usize)
+    }
+
+    fn route(&mut self, _: Be32, client: Be32) -> Route {
+        self.maps.routes.get(&client).copied().unwrap_or(self.maps.default_route)
+    }
+
+    fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64 {
+        let Some(load) = self.maps.loads.get_mut(dest as usize) else { return 0 };
+        let words: &mut [u64; Load::WORDS] = bytemuck::cast_mut(load);
+        let was = words[word];
+        words[word] = was.wrapping_add(amount);
+        was
+    }
+
+    fn weigh(&mut self, dest: u32, total: u64) {
+        let Some(thresholds) = self.dest(dest).map(Dest::thresholds) else { return };
+        let Some(load) = self.maps.loads.get_mut(dest as usize) else { return };
+        let total = u32::try_from(total).unwrap_or(u32::MAX);
+        let before = u32::from(load.overloaded != 0);
+        load.overloaded = u64::from(thresholds.overloaded(total, before));
+    }
+
+    fn counters(&mut self, dest: u32) -> Option<&mut Counters> {
+        self.maps.counters.get_mut(dest as usize)
+    }
+
+    fn count_reason(&mut self, reason: Reason) {
+        self.maps.reasons[reason as usize] += 1;
+    }
+}
+
+fn has(bits: &[u64], address: Be32) -> bool {
+    let (word, bit) = Addresses::place(address);
+    bits[word] & bit != 0
+}

@@ -1,0 +1,16 @@
+//! The packet's way, packet by packet, over maps in host memory.
+//!
+//! `cargo test -p lvs-ebpf --features host`
+
+mod director;
+mod frame;
+mod layout;
+
+mod dr;
+mod nat;
+mod opening;
+mod parsing;
+mod reuse;
+mod states;
+mod tables;
+mod wild;
