@@ -12,7 +12,9 @@ use lvs_common::{
 
 use super::{Maps, pool::MemPool};
 use crate::{
-    account, schedule,
+    account,
+    packet::Packet,
+    schedule,
     tables::{Route, Tables},
 };
 
@@ -70,8 +72,8 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.services.get(key)
     }
 
-    fn choose(&self, service: &Service) -> Option<u32> {
-        schedule::choose(service, &MemPool { maps: self.maps, service })
+    fn choose(&self, service: &Service, packet: &Packet) -> Option<u32> {
+        schedule::choose(service, packet.hint(), &MemPool { maps: self.maps, service })
     }
 
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32> {

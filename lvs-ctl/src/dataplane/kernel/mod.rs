@@ -266,7 +266,7 @@ impl DataPlane for Kernel {
 
 impl Sweeper {
     /// Ends what is over now.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
         self.conns.sweep(self.clock.ticks(monotonic()))
     }
