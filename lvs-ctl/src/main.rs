@@ -69,12 +69,10 @@ struct Words {
 }
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os();
-    let name = words.next().unwrap_or_default();
-    let file = Path::new(&name).file_name().unwrap_or_default().to_string_lossy();
-    if let Some(program) = Program::named(&file) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some((program, words)) = ipvsadm_words(&words) {
         let socket = std::env::var_os(SOCKET_VARIABLE).unwrap_or_else(|| DEFAULT_SOCKET.into());
-        return run_ipvsadm(program, words.collect(), Path::new(&socket));
+        return run_ipvsadm(program, words, Path::new(&socket));
     }
     match Arguments::try_parse() {
         Ok(arguments) => run(arguments),
@@ -91,12 +89,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// The program of the ipvsadm package that a command line is of, by the file's name or by the first
+/// word, and the words that it gets. They are its own to read, `--help` and `--` included.
+fn ipvsadm_words(words: &[OsString]) -> Option<(Program, &[OsString])> {
+    let named = |word: &OsString| Program::named(&Path::new(word).file_name()?.to_string_lossy());
+    let (file, rest) = words.split_first()?;
+    if let Some(program) = named(file) {
+        return Some((program, rest));
+    }
+    let (verb, rest) = rest.split_first()?;
+    Some((Program::named(&verb.to_string_lossy())?, rest))
+}
+
 fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
     match verb {
         Verb::Client(verb) => run_verb(verb, &socket),
-        Verb::Ipvsadm(Words { words }) => run_ipvsadm(Program::Ipvsadm, words, &socket),
-        Verb::IpvsadmSave(Words { words }) => run_ipvsadm(Program::Save, words, &socket),
-        Verb::IpvsadmRestore(Words { words }) => run_ipvsadm(Program::Restore, words, &socket),
+        Verb::Ipvsadm(Words { words }) => run_ipvsadm(Program::Ipvsadm, &words, &socket),
+        Verb::IpvsadmSave(Words { words }) => run_ipvsadm(Program::Save, &words, &socket),
+        Verb::IpvsadmRestore(Words { words }) => run_ipvsadm(Program::Restore, &words, &socket),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "lvs-ctl", &mut text);
@@ -121,9 +131,8 @@ fn run_verb(verb: cli::Verb, socket: &Path) -> ExitCode {
     }
 }
 
-fn run_ipvsadm(program: Program, words: Vec<OsString>, socket: &Path) -> ExitCode {
-    let words: Vec<String> =
-        words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+fn run_ipvsadm(program: Program, words: &[OsString], socket: &Path) -> ExitCode {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let mut client = Client::connect(socket);
     let controller = match &mut client {
         Ok(client) => Ok(client as &mut dyn Controller),

@@ -11,7 +11,9 @@ use std::{
 };
 
 use common::Scratch;
-use lvs_ctl::model::{InterfaceStatus, PlaneStatus, ReasonCount};
+use lvs_ctl::model::{
+    DestAddr, InterfaceStatus, Load, PlaneStatus, Protocol, ReasonCount, ServiceId,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lvs-ctl");
 
@@ -274,6 +276,44 @@ fn the_socket_is_an_option_too_and_names_of_files_choose_the_program() {
         assert_eq!(output.stdout.starts_with(b"-A -t 192.0.2.1:80"), stdin.is_empty(), "{name}");
     }
     assert_eq!(ok(&scratch, "ipvsadm -Sn"), "-A -t 192.0.2.1:80 -s wrr\n");
+}
+
+#[test]
+fn draining_quiesces_and_waits_for_the_connections() {
+    let scratch = cluster();
+    let service = ServiceId::Address {
+        protocol: Protocol::Tcp,
+        address: "192.0.2.1".parse().unwrap(),
+        port: 80,
+    };
+    let key = (service, DestAddr { address: "192.0.2.12".parse().unwrap(), port: 80 });
+    scratch.plane.state().loads.insert(key, Load { active: 2, inactive: 1, persistent: 0 });
+    let line = "backend drain tcp:192.0.2.1:80 192.0.2.12 --deadline 0";
+    assert_eq!(
+        refused(&scratch, line),
+        "lvs-ctl: tcp:192.0.2.1:80 192.0.2.12:80: 2 active and 1 inactive connections are left"
+    );
+    assert!(ok(&scratch, "save").contains("-r 192.0.2.12:80 -g -w 0\n"));
+    scratch.plane.state().loads.clear();
+    assert_eq!(ok(&scratch, line), "");
+}
+
+#[test]
+fn ipvsadm_reads_its_words_itself() {
+    let scratch = cluster();
+    let version = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n";
+    for line in ["ipvsadm -v", "ipvsadm --version"] {
+        assert_eq!(ok(&scratch, line), version);
+    }
+    for line in ["ipvsadm -h", "ipvsadm --help"] {
+        assert!(ok(&scratch, line).starts_with(&format!("{version}Usage:\n  ipvsadm -A|E ")));
+    }
+    assert_eq!(refused(&scratch, "ipvsadm -C -- -n"), "unexpected argument -n");
+    assert_eq!(
+        refused(&scratch, "ipvsadm -V"),
+        "Try `ipvsadm -h' or 'ipvsadm --help' for more information."
+    );
+    assert_eq!(refused(&scratch, "ipvsadm -L --socket x"), "--socket: unknown option");
 }
 
 #[test]

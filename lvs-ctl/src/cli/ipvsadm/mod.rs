@@ -1,7 +1,7 @@
 //! Dialect A: ipvsadm 1.31, to the byte.
 //!
-//! A line goes through [`popt`] (words to options), [`line`] (options to values), [`given`] and
-//! [`command`] (what fits together), becomes one request, and [`render`] prints the answer.
+//! A line goes through `popt` (words to options), `line` (options to values), `given` and
+//! `command` (what fits together), becomes one request, and `render` prints the answer.
 
 pub(super) mod address;
 mod command;
