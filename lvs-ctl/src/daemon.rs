@@ -20,7 +20,6 @@ use crate::{
     netlink::{
         Rtnetlink,
         facts::{self, LinkFacts, PeerFacts},
-        host::NetlinkHost,
         mode,
         sysctl::Sysctl,
     },
@@ -31,9 +30,6 @@ use crate::{
 /// Where one director keeps its things.
 #[derive(Args, Clone, Debug)]
 pub struct Places {
-    /// Socket of the API
-    #[arg(long, value_name = "PATH", env = "LVS_SOCKET", default_value = "/run/lvs/lvs.sock")]
-    pub socket: PathBuf,
     /// Directory on a bpffs for the program's maps and links
     #[arg(long, value_name = "DIR", env = "LVS_PIN_DIR", default_value = "/sys/fs/bpf/lvs")]
     pub pin_dir: PathBuf,
@@ -75,11 +71,11 @@ pub enum Mode {
 ///
 /// # Errors
 /// Something could not be set up.
-pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+pub async fn run(args: RunArgs, socket: &Path) -> anyhow::Result<()> {
     let places = &args.places;
     // First of all, since it tells whether another controller is at work here.
-    let listener = server::bind(&places.socket)
-        .with_context(|| format!("cannot listen on {}", places.socket.display()))?;
+    let listener =
+        server::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
     let options = load::Options { pin_dir: places.pin_dir.clone(), connections: args.connections };
     let mut kernel = Kernel::new(&options)?;
     let mut reflecting = HashMap::new();
@@ -95,7 +91,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let _sweeping = Sweeping::start(move || {
         sweeper.sweep();
     })?;
-    let host = NetlinkHost::start()?;
+    let host = director::ThisHost::new();
     let mut director = Director::new(kernel, Box::new(host), director::Options::default());
     director.keep_in(StateDir::open(&places.state_dir)?)?;
     let (handle, thread) = director::spawn(director);
@@ -103,7 +99,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
     let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
-    tracing::info!(socket = %places.socket.display(), "ready");
+    tracing::info!(socket = %socket.display(), "ready");
     axum::serve(listener, server::router(handle))
         .with_graceful_shutdown(stopped()?)
         .await
@@ -111,7 +107,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     resolving.abort();
     resolving.await.ok();
-    fs::remove_file(&places.socket).ok();
+    fs::remove_file(socket).ok();
     // The last handle is gone with the router; the thread writes nothing more.
     tokio::task::spawn_blocking(move || thread.join()).await.ok();
     Ok(())
@@ -121,13 +117,13 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A controller is running, or something could not be removed.
-pub fn detach(places: &Places) -> anyhow::Result<()> {
-    if UnixStream::connect(&places.socket).is_ok() {
-        bail!("a controller is running on {}: stop it first", places.socket.display());
+pub fn detach(places: &Places, socket: &Path) -> anyhow::Result<()> {
+    if UnixStream::connect(socket).is_ok() {
+        bail!("a controller is running on {}: stop it first", socket.display());
     }
     Kernel::detach(&places.pin_dir)?;
     remove(fs::remove_dir_all(&places.state_dir), &places.state_dir)?;
-    remove(fs::remove_file(&places.socket), &places.socket)
+    remove(fs::remove_file(socket), socket)
 }
 
 fn remove(result: std::io::Result<()>, path: &Path) -> anyhow::Result<()> {

@@ -38,12 +38,14 @@ struct Outcome {
 }
 
 fn recordings() -> BTreeMap<String, Vec<Case>> {
-    let directory = std::env::var_os("LVS_RECORDINGS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/oracle/cli"),
-        PathBuf::from,
-    );
-    let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
-    files
+    let oracle = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/oracle");
+    let directories = match std::env::var_os("LVS_RECORDINGS") {
+        Some(directory) => vec![PathBuf::from(directory)],
+        None => vec![oracle.join("cli"), oracle.join("probes")],
+    };
+    let entries = directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap());
+    entries
+        .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();

@@ -1,6 +1,123 @@
 //! The command lines. Both dialects become the same requests.
+//!
+//! [`ipvsadm`] is ipvsadm to the byte; the verbs here are lvs-ctl's own: what is not named stays
+//! as it is, every answer can be JSON, and every refusal is one line.
 
 #![forbid(unsafe_code)]
 
+mod argument;
+mod backend;
+mod backend_options;
+mod connections;
+mod drain;
+mod failure;
 pub mod ipvsadm;
 pub mod names;
+mod rules;
+mod service;
+mod service_options;
+mod status;
+mod sync;
+mod table;
+mod timeouts;
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+pub use self::failure::Failure;
+use self::names::Names;
+use crate::api::{
+    client::Controller,
+    types::{Change, ChangeAnswer, ChangeRequest},
+};
+
+/// The verbs that talk to a running controller.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Virtual services: what clients connect to
+    #[command(subcommand, visible_alias = "services")]
+    Service(service::Verb),
+    /// Real servers behind a virtual service
+    #[command(subcommand, visible_alias = "backends")]
+    Backend(backend::Verb),
+    /// The connections that the director knows
+    Connections(connections::Arguments),
+    /// Show or set the timeouts of connections
+    Timeouts(timeouts::Arguments),
+    /// Synchronisation daemons: their configuration
+    #[command(subcommand)]
+    Sync(sync::Verb),
+    /// Print the rules as lines that `restore` and `ipvsadm-restore` read
+    Save(rules::Save),
+    /// Replace the rules by those of a file, all or none
+    Restore(rules::Restore),
+    /// Interfaces, next hops, tables, and why packets were not forwarded
+    Status(status::Arguments),
+}
+
+/// What a verb works with.
+pub struct Context<'a> {
+    /// The controller.
+    pub controller: &'a mut dyn Controller,
+    /// Names of hosts and ports in arguments.
+    pub names: &'a dyn Names,
+    /// Standard output.
+    pub output: &'a mut dyn Write,
+    /// Standard error, for remarks.
+    pub error: &'a mut dyn Write,
+}
+
+impl Verb {
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// One line that says why not; nothing has changed then.
+    pub fn run(self, context: &mut Context<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Service(verb) => verb.run(context),
+            Self::Backend(verb) => verb.run(context),
+            Self::Connections(arguments) => arguments.run(context),
+            Self::Timeouts(arguments) => arguments.run(context),
+            Self::Sync(verb) => verb.run(context),
+            Self::Save(arguments) => arguments.run(context),
+            Self::Restore(arguments) => arguments.run(context),
+            Self::Status(arguments) => arguments.run(context),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Makes one change; `subject` is what a refusal is about.
+    fn change(&mut self, subject: &str, change: Change, json: bool) -> Result<(), Failure> {
+        let request = ChangeRequest {
+            changes: vec![change],
+            all_or_nothing: true,
+            ..ChangeRequest::default()
+        };
+        let answer = self.controller.change(&request);
+        self.changed(&answer.map_err(|error| Failure::about(subject, error))?, json)
+    }
+
+    fn changed(&mut self, answer: &ChangeAnswer, json: bool) -> Result<(), Failure> {
+        if json { self.json(answer) } else { Ok(()) }
+    }
+
+    fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let text =
+            serde_json::to_string_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
+        self.print(&format!("{text}\n"));
+        Ok(())
+    }
+
+    /// Prints; a reader that went away is not worth a word.
+    fn print(&mut self, text: &str) {
+        if self.output.write_all(text.as_bytes()).is_ok() {
+            self.output.flush().ok();
+        }
+    }
+
+    fn remark(&mut self, text: &str) {
+        writeln!(self.error, "lvs-ctl: {text}").ok();
+    }
+}

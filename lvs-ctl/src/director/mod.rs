@@ -4,6 +4,7 @@
 
 pub mod estimator;
 mod handle;
+mod host;
 mod report;
 mod request;
 mod state;
@@ -16,6 +17,7 @@ use tokio::sync::{broadcast, watch};
 
 pub use self::{
     handle::{Handle, spawn},
+    host::ThisHost,
     report::{Changed, DestEntry, DirectorError, Event, Listing, ServiceEntry, Settings, Status},
     request::{ChangeRequest, ConnectionQuery, ListQuery},
     state::{StateDir, StateError},

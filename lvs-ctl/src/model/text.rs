@@ -58,6 +58,27 @@ pub fn protocol(id: ServiceId) -> Option<Protocol> {
     }
 }
 
+/// The lines that add `service` and its `dests`, oldest first, so that nothing is lost: order,
+/// thresholds and large marks, which ipvsadm does not save, stand there too. It can read them.
+#[must_use]
+pub fn faithful_lines<'a>(service: &Service, dests: impl Iterator<Item = &'a Dest>) -> Vec<String> {
+    let options = match service.id {
+        ServiceId::Mark { mark, family: Family::Ipv4 } => format!("-f {mark}"),
+        ServiceId::Mark { mark, family: Family::Ipv6 } => format!("-f {mark} -6"),
+        ServiceId::Address { .. } => service_options(service.id, &Numeric),
+    };
+    let dest = |dest: &Dest| {
+        let thresholds = match (dest.upper_threshold, dest.lower_threshold) {
+            (0, 0) => String::new(),
+            (upper, lower) => format!(" -x {upper} -y {lower}"),
+        };
+        format!("-a {options} {}{thresholds}", dest_options(service.id, dest, &Numeric))
+    };
+    // The plain names of flags are read for every scheduler, and all three have one.
+    let service = format!("-A {options} {}", scheduling_options(service, ""));
+    [service].into_iter().chain(dests.map(dest)).collect()
+}
+
 /// `-t 192.0.2.1:80`, `-f 7 -6`: the options that name a service.
 #[must_use]
 pub fn service_options(id: ServiceId, names: &dyn Naming) -> String {
@@ -78,38 +99,17 @@ pub fn service_options(id: ServiceId, names: &dyn Naming) -> String {
 /// The line that adds `service`, without line end.
 #[must_use]
 pub fn service_line(service: &Service, names: &dyn Naming) -> String {
-    let mut words =
-        vec![format!("-A {} -s {}", service_options(service.id, names), service.scheduler)];
-    if let Some(persistence) = service.persistence {
-        words.push(format!("-p {}", persistence.timeout_s));
-        if !persistence.netmask.is_host() {
-            words.push(format!("-M {}", persistence.netmask));
-        }
-    }
-    if let Some(engine) = &service.engine {
-        words.push(format!("--pe {engine}"));
-    }
-    if service.one_packet {
-        words.push("-o".into());
-    }
-    if !service.scheduler_flags.is_empty() {
-        let flags = scheduler_flags(&service.scheduler, service.scheduler_flags);
-        words.push(format!("-b {flags}"));
-    }
-    words.join(" ")
+    format!(
+        "-A {} {}",
+        service_options(service.id, names),
+        scheduling_options(service, &service.scheduler)
+    )
 }
 
 /// The line that adds `dest` to `service`, without line end. Thresholds are left out, as by ipvsadm.
 #[must_use]
 pub fn dest_line(service: ServiceId, dest: &Dest, names: &dyn Naming) -> String {
-    let real = endpoint(dest.addr.address, dest.addr.port, protocol(service), names);
-    let (method, tunnel) = match dest.method {
-        Method::Masq => ("-m", String::new()),
-        Method::DirectRoute | Method::Local => ("-g", String::new()),
-        Method::Tunnel(tunnel) => ("-i", tunnel_options(tunnel)),
-    };
-    let service = service_options(service, names);
-    format!("-a {service} -r {real} {method} -w {}{tunnel}", dest.weight)
+    format!("-a {} {}", service_options(service, names), dest_options(service, dest, names))
 }
 
 /// The names of the set flags as `scheduler` calls them; `sh` and `mh` have none for the third.
@@ -149,6 +149,36 @@ pub fn cut(text: &mut String, length: usize) {
         let end = (0..=length).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         text.truncate(end);
     }
+}
+
+fn scheduling_options(service: &Service, flags_of: &str) -> String {
+    let mut words = vec![format!("-s {}", service.scheduler)];
+    if let Some(persistence) = service.persistence {
+        words.push(format!("-p {}", persistence.timeout_s));
+        if !persistence.netmask.is_host() {
+            words.push(format!("-M {}", persistence.netmask));
+        }
+    }
+    if let Some(engine) = &service.engine {
+        words.push(format!("--pe {engine}"));
+    }
+    if service.one_packet {
+        words.push("-o".into());
+    }
+    if !service.scheduler_flags.is_empty() {
+        words.push(format!("-b {}", scheduler_flags(flags_of, service.scheduler_flags)));
+    }
+    words.join(" ")
+}
+
+fn dest_options(service: ServiceId, dest: &Dest, names: &dyn Naming) -> String {
+    let real = endpoint(dest.addr.address, dest.addr.port, protocol(service), names);
+    let (method, tunnel) = match dest.method {
+        Method::Masq => ("-m", String::new()),
+        Method::DirectRoute | Method::Local => ("-g", String::new()),
+        Method::Tunnel(tunnel) => ("-i", tunnel_options(tunnel)),
+    };
+    format!("-r {real} {method} -w {}{tunnel}", dest.weight)
 }
 
 fn is_v4_compatible(address: Ipv6Addr) -> bool {

@@ -11,7 +11,6 @@
 //! | `route`, `neighbour` | what is asked of the kernel about each, and what its answer means |
 //! | `changes` | which of the watched addresses a kernel notification concerns |
 //! | [`link`], `generic`, [`offload`], [`facts`] | interfaces: identity, features, driver, veth peers |
-//! | [`host`] | what rules are judged by |
 //! | [`mode`] | native or generic XDP, and why |
 //! | [`sysctl`] | settings that would eat a director's packets |
 //! | `message`, `socket` | netlink itself |
@@ -22,7 +21,6 @@
 
 pub mod facts;
 pub mod fixed;
-pub mod host;
 pub mod link;
 pub mod mode;
 pub mod offload;

@@ -5,12 +5,16 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | [`planner`] | who has which slot; a change into writes |
+//! | [`adopt`] | what another controller left |
+//! | `hops` | the next hop of each real server's address |
 //! | [`compile`] | one rule to one map value |
 //! | [`cursor`] | where rr and wrr go on after an edit |
 //! | [`table`] | the tables of the schedulers that hash |
 //! | [`slots`], [`extents`] | which places of a map are free |
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod compile;
 pub mod cursor;
 pub mod extents;

@@ -1,7 +1,7 @@
 //! The planner: remembers which slot each rule has, and says which writes a change takes.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     net::IpAddr,
 };
 
@@ -14,7 +14,7 @@ use lvs_common::{
 };
 
 use super::{
-    Op, PlanError, compile,
+    Op, PlanError, adopt, compile,
     cursor::{self, Listed},
     extents::Extents,
     hops::Hops,
@@ -29,42 +29,33 @@ type DestKey = (ServiceKey, DestAddr);
 /// Which slot each rule has.
 #[derive(Debug)]
 pub struct Planner {
-    services: HashMap<ServiceKey, Planned>,
-    dests: HashMap<DestKey, Known>,
-    service_slots: Slots,
-    dest_slots: Slots,
-    pools: Extents,
+    pub(super) services: HashMap<ServiceKey, Planned>,
+    pub(super) dests: HashMap<DestKey, Known>,
+    pub(super) service_slots: Slots,
+    pub(super) dest_slots: Slots,
+    pub(super) pools: Extents,
     /// In units of [`table::UNIT`] buckets.
-    tables: Extents,
-    hops: Hops,
+    pub(super) tables: Extents,
+    pub(super) hops: Hops,
 }
 
 /// A service as the maps hold it.
 #[derive(Debug, Clone)]
-struct Planned {
-    value: map::Service,
-    kind: Kind,
-    list: Vec<Listed>,
+pub(super) struct Planned {
+    pub(super) value: map::Service,
+    pub(super) kind: Kind,
+    pub(super) list: Vec<Listed>,
     /// Buckets of the scheduler's table, in units.
-    table_units: u32,
+    pub(super) table_units: u32,
     /// Found in the maps: the serial numbers are not known.
-    adopted: bool,
+    pub(super) adopted: bool,
 }
 
 /// A real server that has a slot: listed, or gone but with connections.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    slot: u32,
-    value: map::Dest,
-}
-
-/// What was found in maps that another controller left.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Services by key.
-    pub services: Vec<(ServiceKey, map::Service, Vec<PoolEntry>)>,
-    /// Real servers by slot.
-    pub dests: Vec<(u32, map::Dest)>,
+pub(super) struct Known {
+    pub(super) slot: u32,
+    pub(super) value: map::Dest,
 }
 
 impl Default for Planner {
@@ -82,51 +73,6 @@ impl Default for Planner {
 }
 
 impl Planner {
-    /// Takes over what stands in the maps, to be committed to anew: slots, pools and cursors are kept
-    /// where the rules are the same.
-    #[must_use]
-    pub fn adopt(found: Found) -> Self {
-        let used = |slots: Vec<u32>, places| Slots::adopted(0, capacity(places), slots);
-        let mut planner = Self {
-            service_slots: used(
-                found.services.iter().map(|(_, service, _)| service.slot).collect(),
-                MAX_SERVICES,
-            ),
-            dest_slots: used(found.dests.iter().map(|(slot, _)| *slot).collect(), MAX_DESTS),
-            ..Self::default()
-        };
-        let ways: Vec<_> = found
-            .dests
-            .iter()
-            .map(|(slot, value)| (value.address.ip(), *slot, value.next_hop))
-            .collect();
-        planner.hops = Hops::adopted(&ways);
-        for (slot, value) in found.dests {
-            let addr = DestAddr { address: value.address.ip(), port: value.port.get() };
-            planner.dests.insert((value.service, addr), Known { slot, value });
-        }
-        for (key, value, pool) in found.services {
-            let Ok(kind) = Kind::try_from(u8::try_from(value.scheduler).unwrap_or_default()) else {
-                continue;
-            };
-            let table_units = table::units(kind);
-            if planner.pools.adopt(value.pool, value.len)
-                && planner.tables.adopt(value.table / table::UNIT, table_units)
-            {
-                // Serial numbers are the table's; the first commit puts them in.
-                let list = pool.iter().map(|entry| Listed {
-                    slot: entry.dest,
-                    weight: entry.weight,
-                    serial: 0,
-                });
-                let list = list.collect();
-                let planned = Planned { value, kind, list, table_units, adopted: true };
-                planner.services.insert(key, planned);
-            }
-        }
-        planner
-    }
-
     /// The writes that make the maps say what the table says of the touched services. `cursor` reads
     /// the place of a service's scheduler.
     ///
@@ -151,17 +97,6 @@ impl Planner {
             ops.push(Op::NoAddresses);
         }
         Ok(ops)
-    }
-
-    /// The writes that end the services that the table does not have.
-    pub fn drop_others(&mut self, table: &Table) -> Vec<Op> {
-        let kept: HashSet<ServiceKey> =
-            table.services().filter_map(|entry| compile::key(&entry.service.id).ok()).collect();
-        let others: Vec<ServiceKey> =
-            self.services.keys().filter(|key| !kept.contains(*key)).copied().collect();
-        let mut ops = Vec::new();
-        others.into_iter().for_each(|key| self.remove(key, &mut ops));
-        ops
     }
 
     /// The writes that send the packets of an address's real servers another way.
@@ -286,7 +221,7 @@ impl Planner {
         };
         let place = match &before {
             Some(before) if before.kind == kind => {
-                let old = with_serials(before, &list);
+                let old = adopt::with_serials(before, &list);
                 cursor::carried(kind, &old, &list, cursor(slot))
             }
             Some(_) => cursor::begun(kind, &list),
@@ -333,7 +268,7 @@ impl Planner {
         Ok(())
     }
 
-    fn remove(&mut self, key: ServiceKey, ops: &mut Vec<Op>) {
+    pub(super) fn remove(&mut self, key: ServiceKey, ops: &mut Vec<Op>) {
         let Some(before) = self.services.remove(&key) else { return };
         ops.push(Op::NoService(key));
         self.retire(key, Some(&before), &[], ops);
@@ -407,18 +342,6 @@ impl Planner {
     }
 }
 
-/// The list before; an adopted one with the serial numbers that its real servers have now.
-fn with_serials(before: &Planned, now: &[Listed]) -> Vec<Listed> {
-    let mut list = before.list.clone();
-    if before.adopted {
-        for listed in &mut list {
-            let same = now.iter().find(|other| other.slot == listed.slot);
-            listed.serial = same.map_or(u64::MAX, |other| other.serial);
-        }
-    }
-    list
-}
-
-fn capacity(places: usize) -> u32 {
+pub(super) fn capacity(places: usize) -> u32 {
     u32::try_from(places).unwrap_or(u32::MAX)
 }

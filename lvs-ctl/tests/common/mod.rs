@@ -54,6 +54,11 @@ impl Scratch {
         self.directory.path().join("lvs.sock")
     }
 
+    /// Runs `future` where the controller runs.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
     pub fn client(&self) -> Client {
         Client::connect(&self.socket()).unwrap()
     }

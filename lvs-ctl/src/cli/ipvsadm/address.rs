@@ -7,16 +7,16 @@ use crate::{api::types::Protocol, cli::names::Names};
 
 /// An address with the port, if one was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct HostPort {
-    pub(super) address: IpAddr,
-    pub(super) port: Option<u16>,
+pub(in crate::cli) struct HostPort {
+    pub(in crate::cli) address: IpAddr,
+    pub(in crate::cli) port: Option<u16>,
 }
 
 /// Reads `host[:port]`; port names are those of `protocol`.
 ///
 /// `[v6]` needs a port, bare IPv6 cannot have one. A word of digits is no host, and what stands in
 /// brackets but is not IPv6 loses its port.
-pub(super) fn host_port(
+pub(in crate::cli) fn host_port(
     text: &str,
     protocol: Option<Protocol>,
     names: &dyn Names,

@@ -6,7 +6,7 @@ use super::{
     option::{Command, Forward, Name},
     refusal::{Refusal, usage},
     render::{Format, View},
-    sched_flags, tunnel,
+    tunnel,
 };
 use crate::api::types::{
     Change, DEFAULT_SCHEDULER, Dest, DestAddr, Family, Method, Persistence, Protocol, Service,
@@ -82,7 +82,7 @@ fn service(options: &Options) -> Result<Option<Service>, Refusal> {
     Ok(Some(Service {
         id,
         scheduler: scheduler.into(),
-        scheduler_flags: sched_flags::parse(scheduler, &given.flags)?,
+        scheduler_flags: given.flags,
         persistence: given.persistent_s.map(|timeout_s| Persistence { timeout_s, netmask }),
         engine: Some(given.engine.clone()).filter(|name| !name.is_empty()),
         one_packet: options.given.has(Name::Ops),

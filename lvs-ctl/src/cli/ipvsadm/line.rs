@@ -12,9 +12,10 @@ use super::{
     option::{Command, Forward, Name, Opt},
     popt::Words,
     refusal::{Refusal, usage},
+    sched_flags,
 };
 use crate::{
-    api::types::{Family, Netmask, Protocol, ServiceId, SyncRole, Timeouts},
+    api::types::{Family, Netmask, Protocol, SchedulerFlags, ServiceId, SyncRole, Timeouts},
     cli::names::Names,
 };
 
@@ -52,7 +53,8 @@ pub(super) struct ServiceOptions {
     pub(super) persistent_s: Option<u32>,
     pub(super) netmask: Netmask,
     pub(super) engine: String,
-    pub(super) flags: String,
+    pub(super) flags: SchedulerFlags,
+    flag_list: String,
 }
 
 /// The options that describe a real server.
@@ -122,6 +124,9 @@ pub(super) fn read(words: &[String], names: &dyn Names) -> Result<Line, Refusal>
         }
     }
     options.arguments(words.into_leftover())?;
+    // A list of flags is read last, as the scheduler may stand behind it.
+    let service = &mut options.service;
+    service.flags = sched_flags::parse(&service.scheduler, &service.flag_list)?;
     Ok(Line::Command(Box::new(options)))
 }
 
@@ -150,7 +155,8 @@ impl Options {
                 persistent_s: None,
                 netmask: Netmask::host(Family::Ipv4),
                 engine: String::new(),
-                flags: String::new(),
+                flags: SchedulerFlags::default(),
+                flag_list: String::new(),
             },
             server: ServerOptions {
                 address: Ipv4Addr::UNSPECIFIED.into(),
@@ -210,7 +216,7 @@ impl Options {
         match name {
             Name::Scheduler => self.service.scheduler = text.into(),
             Name::Pe => self.service.engine = text.into(),
-            Name::SchedFlags => self.service.flags = text.into(),
+            Name::SchedFlags => self.service.flag_list = text.into(),
             Name::Persistent => {
                 let seconds = value.map(|text| timeout(text, 1)).transpose()?;
                 self.service.persistent_s = Some(seconds.unwrap_or(PERSISTENCE_DEFAULT_S));

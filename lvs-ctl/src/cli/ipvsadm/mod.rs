@@ -1,9 +1,9 @@
 //! Dialect A: ipvsadm 1.31, to the byte.
 //!
-//! A line goes through [`popt`] (words to options), [`line`] (options to values), [`given`] and
-//! [`command`] (what fits together), becomes one request, and [`render`] prints the answer.
+//! A line goes through `popt` (words to options), `line` (options to values), `given` and
+//! `command` (what fits together), becomes one request, and `render` prints the answer.
 
-mod address;
+pub(super) mod address;
 mod command;
 mod given;
 mod line;
@@ -19,9 +19,12 @@ mod tunnel;
 
 use std::io::{Read, Write};
 
-use self::{refusal::Refusal, session::Session};
+use self::{command::Ask, refusal::Refusal, session::Session};
 use super::names::Names;
-use crate::api::client::{ClientError, Controller};
+use crate::api::{
+    client::{ClientError, Controller},
+    types::Change,
+};
 
 /// The three programs of the ipvsadm package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +70,11 @@ pub fn run<'a>(
     words: &[String],
     mut streams: Streams<'a>,
     names: &'a dyn Names,
-    controller: Result<&'a mut dyn Controller, ClientError>,
+    controller: Result<&'a mut dyn Controller, &ClientError>,
 ) -> u8 {
     let controller = match controller {
         Ok(controller) => controller,
-        Err(error) => return without_controller(program, words, &mut streams, &error),
+        Err(error) => return without_controller(program, words, &mut streams, error),
     };
     let mut session = Session::new(streams, names, controller);
     match program {
@@ -80,6 +83,26 @@ pub fn run<'a>(
         Program::Save => session.save_script(words),
         Program::Restore => session.restore_script(),
     }
+}
+
+/// The changes that the lines of `text` ask for, each with its line's number from 1. Empty lines
+/// and lines that begin with `#` are left out.
+///
+/// # Errors
+/// The number of the first line that is no change, and what is wrong with it.
+pub(super) fn rules(
+    text: &[u8],
+    names: &dyn Names,
+) -> Result<Vec<(usize, Change)>, (usize, String)> {
+    let mut rules = Vec::new();
+    for (number, words) in restore::numbered_lines(text, true) {
+        match line::read(&words, names).and_then(command::ask) {
+            Ok(Ask::Change(change)) => rules.push((number, change)),
+            Ok(_) => return Err((number, format!("`{}' is no rule", words.join(" ")))),
+            Err(refusal) => return Err((number, refusal.to_string())),
+        }
+    }
+    Ok(rules)
 }
 
 /// ipvsadm asks for the kernel before it reads its options; help is given all the same.

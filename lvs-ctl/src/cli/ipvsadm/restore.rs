@@ -3,15 +3,23 @@
 /// The lines that have words: blanks separate, the word `ipvsadm` counts for nothing, and there
 /// is no quoting. With `comments`, lines that begin with `#` are left out.
 pub(super) fn lines(input: &[u8], comments: bool) -> impl Iterator<Item = Vec<String>> {
-    input
-        .split(|&byte| byte == b'\n')
-        .filter(move |line| !(comments && line.starts_with(b"#")))
-        .map(|line| {
-            line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
-                .filter_map(word)
-                .collect::<Vec<_>>()
-        })
-        .filter(|words| !words.is_empty())
+    numbered_lines(input, comments).map(|(_, words)| words)
+}
+
+/// The same with each line's number, from 1.
+pub(super) fn numbered_lines(
+    input: &[u8],
+    comments: bool,
+) -> impl Iterator<Item = (usize, Vec<String>)> {
+    let words = |line: &[u8]| {
+        let words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
+        words.filter_map(word).collect::<Vec<_>>()
+    };
+    (1..)
+        .zip(input.split(|&byte| byte == b'\n'))
+        .filter(move |(_, line)| !(comments && line.starts_with(b"#")))
+        .map(move |(number, line)| (number, words(line)))
+        .filter(|(_, words)| !words.is_empty())
 }
 
 fn word(bytes: &[u8]) -> Option<String> {

@@ -20,7 +20,7 @@ use lvs_common::{
 };
 
 use super::{KernelError, conntable::ConnTable, load, mapped::Mapped};
-use crate::plan::{Op, planner::Found, table};
+use crate::plan::{Op, adopt::Found, table};
 
 /// The director's maps.
 pub(super) struct Maps {

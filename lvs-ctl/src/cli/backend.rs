@@ -1,0 +1,180 @@
+//! `lvs-ctl backend …`.
+
+use clap::{Args, Subcommand};
+
+use super::{
+    Context, Failure,
+    argument::{BackendArgument, ServiceArgument, service_text, subject},
+    backend_options::Describe,
+    drain::Drain,
+    service::{Json, optional, read_then_change},
+    table::{Numbers, table},
+};
+use crate::api::types::{
+    Change, Checksum, Dest, DestAddr, DestEntry, ListQuery, Listing, Method, Tunnel,
+};
+
+/// What to do with real servers.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Add a real server to a virtual service
+    #[command(after_help = "Examples:\n  \
+        lvs-ctl backend add tcp:192.0.2.1:80 192.0.2.11\n  \
+        lvs-ctl backend add tcp:192.0.2.1:80 10.0.0.11:8080 --method masq --weight 3\n  \
+        lvs-ctl backend add tcp:192.0.2.1:80 10.0.0.12 --method tunnel --tunnel gue --tunnel-port 6080")]
+    Add(Describe),
+    /// Change what is named of a real server; the rest stays
+    #[command(after_help = "Examples:\n  \
+        lvs-ctl backend edit tcp:192.0.2.1:80 192.0.2.11 --weight 0\n  \
+        lvs-ctl backend edit tcp:192.0.2.1:80 192.0.2.11 --upper 1000 --lower 800")]
+    Edit(Describe),
+    /// Delete a real server from a virtual service
+    #[command(after_help = "Example:\n  lvs-ctl backend delete tcp:192.0.2.1:80 192.0.2.11")]
+    Delete(Name),
+    /// Give a real server no new connections, and wait until it has none
+    Drain(Drain),
+    /// List real servers
+    #[command(visible_alias = "ls")]
+    List(List),
+}
+
+/// A real server.
+#[derive(Debug, Args)]
+pub struct Name {
+    #[command(flatten)]
+    service: ServiceArgument,
+    #[command(flatten)]
+    backend: BackendArgument,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// Which real servers to list.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only this virtual service's
+    service: Option<String>,
+    /// With counters
+    #[arg(long)]
+    stats: bool,
+    /// With rates a second
+    #[arg(long, conflicts_with = "stats")]
+    rates: bool,
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Verb {
+    /// Carries it out.
+    pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Add(describe) => {
+                let service = describe.service.id(context.names)?;
+                let addr = describe.backend.addr(service, context.names)?;
+                let dest = describe.applied_to(service, plain(addr))?;
+                let change = Change::AddDest { service, dest };
+                context.change(&subject(service, addr), change, describe.json.json)
+            }
+            Self::Edit(describe) => edit(context, &describe),
+            Self::Delete(Name { service, backend, json }) => {
+                let service = service.id(context.names)?;
+                let dest = backend.addr(service, context.names)?;
+                let change = Change::DeleteDest { service, dest };
+                context.change(&subject(service, dest), change, json.json)
+            }
+            Self::Drain(drain) => drain.run(context),
+            Self::List(list) => list.run(context),
+        }
+    }
+}
+
+fn plain(addr: DestAddr) -> Dest {
+    Dest { addr, method: Method::DirectRoute, weight: 1, upper_threshold: 0, lower_threshold: 0 }
+}
+
+fn edit(context: &mut Context<'_>, describe: &Describe) -> Result<(), Failure> {
+    let service = describe.service.id(context.names)?;
+    let addr = describe.backend.addr(service, context.names)?;
+    read_then_change(context, service, describe.json.json, &mut |entry| {
+        let known = entry.dests.iter().find(|entry| entry.dest.addr == addr);
+        let Some(DestEntry { dest, .. }) = known else {
+            return Err(Failure::new(format!("{}: No such destination", subject(service, addr))));
+        };
+        Ok(Change::EditDest { service, dest: describe.applied_to(service, *dest)? })
+    })
+}
+
+impl List {
+    fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        let service = optional(context, self.service.as_deref())?;
+        let query = ListQuery { service, stats: self.stats, rates: self.rates };
+        let subject = service.map(service_text).unwrap_or_default();
+        let listing = context.controller.listing(&query);
+        let listing = listing.map_err(|error| Failure::about(&subject, error))?;
+        if self.json.json {
+            return context.json(&listing);
+        }
+        let text = self.text(&listing);
+        context.print(&text);
+        Ok(())
+    }
+
+    fn text(&self, listing: &Listing) -> String {
+        let dests = listing.services.iter().flat_map(|entry| {
+            let service = service_text(entry.service.id);
+            entry.dests.iter().map(move |dest| (service.clone(), dest))
+        });
+        if self.stats || self.rates {
+            let names = ["SERVICE", "BACKEND"];
+            let mut numbers =
+                if self.stats { Numbers::stats(&names) } else { Numbers::rates(&names) };
+            for (service, entry) in dests {
+                numbers.push(vec![service, entry.dest.addr.to_string()], entry.stats, entry.rates);
+            }
+            return numbers.text();
+        }
+        let rows = dests.map(|(service, DestEntry { dest, load, .. })| {
+            [
+                service,
+                dest.addr.to_string(),
+                method_text(dest.method),
+                dest.weight.to_string(),
+                dest.upper_threshold.to_string(),
+                dest.lower_threshold.to_string(),
+                load.active.to_string(),
+                load.inactive.to_string(),
+                load.persistent.to_string(),
+            ]
+        });
+        let head = [
+            "SERVICE",
+            "BACKEND",
+            "METHOD",
+            "WEIGHT",
+            "UPPER",
+            "LOWER",
+            "ACTIVE",
+            "INACTIVE",
+            "PERSISTENT",
+        ];
+        table(&head, &rows.collect::<Vec<_>>())
+    }
+}
+
+fn method_text(method: Method) -> String {
+    let checksum = |checksum| match checksum {
+        Checksum::None => "",
+        Checksum::Full => ",checksum",
+        Checksum::Remote => ",remote-checksum",
+    };
+    match method {
+        Method::Masq => "masq".into(),
+        Method::DirectRoute => "dr".into(),
+        Method::Local => "local".into(),
+        Method::Tunnel(Tunnel::Ipip) => "tunnel:ipip".into(),
+        Method::Tunnel(Tunnel::Gre { checksum: sum }) => format!("tunnel:gre{}", checksum(sum)),
+        Method::Tunnel(Tunnel::Gue { port, checksum: sum }) => {
+            format!("tunnel:gue:{port}{}", checksum(sum))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `lvs-ctl backend drain`: quiesce, then wait.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+
+use super::{
+    Context, Failure,
+    argument::{BackendArgument, ServiceArgument, subject},
+    service::{Json, read_then_change},
+};
+use crate::api::types::{Change, Dest, DestAddr, ListQuery, Load, ServiceId};
+
+/// How often the connections are counted.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// Which real server to drain, and for how long.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    lvs-ctl backend drain tcp:192.0.2.1:80 192.0.2.11 --deadline 600 && \
+    lvs-ctl backend delete tcp:192.0.2.1:80 192.0.2.11")]
+pub struct Drain {
+    #[command(flatten)]
+    service: ServiceArgument,
+    #[command(flatten)]
+    backend: BackendArgument,
+    /// Give up waiting after this many seconds; its weight stays 0
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    deadline: u64,
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Drain {
+    /// Carries it out.
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        let service = self.service.id(context.names)?;
+        let addr = self.backend.addr(service, context.names)?;
+        read_then_change(context, service, self.json.json, &mut |entry| {
+            let known = entry.dests.iter().find(|entry| entry.dest.addr == addr);
+            let known = known.ok_or_else(|| missing(service, addr))?;
+            Ok(Change::EditDest { service, dest: Dest { weight: 0, ..known.dest } })
+        })?;
+        let deadline = Instant::now() + Duration::from_secs(self.deadline);
+        loop {
+            let Load { active, inactive, .. } = load(context, service, addr)?;
+            if active == 0 && inactive == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::new(format!(
+                    "{}: {active} active and {inactive} inactive connections are left",
+                    subject(service, addr)
+                )));
+            }
+            thread::sleep(PERIOD);
+        }
+    }
+}
+
+fn load(context: &mut Context<'_>, service: ServiceId, addr: DestAddr) -> Result<Load, Failure> {
+    let query = ListQuery { service: Some(service), ..ListQuery::default() };
+    let listing = context.controller.listing(&query);
+    let listing = listing.map_err(|error| Failure::about(&subject(service, addr), error))?;
+    let mut dests = listing.services.iter().flat_map(|entry| &entry.dests);
+    let known = dests.find(|entry| entry.dest.addr == addr);
+    known.map(|entry| entry.load).ok_or_else(|| missing(service, addr))
+}
+
+fn missing(service: ServiceId, addr: DestAddr) -> Failure {
+    Failure::new(format!("{}: No such destination", subject(service, addr)))
+}

@@ -1,0 +1,66 @@
+//! `lvs-ctl status`.
+
+use clap::Args;
+
+use super::{Context, Failure, service::Json, table::table};
+use crate::api::types::{PlaneStatus, Status};
+
+/// How to show it.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Arguments {
+    /// Carries it out.
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        let status = context.controller.status()?;
+        if self.json.json {
+            return context.json(&status);
+        }
+        context.print(&text(&status));
+        Ok(())
+    }
+}
+
+fn text(status: &Status) -> String {
+    let Status { version, revision, services, dests, plane } = status;
+    let rules = format!(
+        "lvs-ctl {version}, revision {revision}: {services} virtual services, {dests} real servers\n"
+    );
+    let parts = [rules, interfaces(plane), next_hops(plane), tables(plane), reasons(plane)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn interfaces(plane: &PlaneStatus) -> String {
+    let rows = plane.interfaces.iter();
+    let rows = rows.map(|it| [it.name.clone(), it.mode.clone(), it.why.clone()]);
+    section(&["INTERFACE", "MODE", "WHY"], &rows.collect::<Vec<_>>())
+}
+
+fn next_hops(plane: &PlaneStatus) -> String {
+    let rows = plane.next_hops.iter().map(|it| {
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        let state =
+            it.unresolved.as_ref().map_or_else(|| "ok".into(), |why| format!("unresolved: {why}"));
+        [it.dest.to_string(), known(&it.interface), known(&it.mac), state]
+    });
+    section(&["BACKEND", "INTERFACE", "MAC", "STATE"], &rows.collect::<Vec<_>>())
+}
+
+fn tables(plane: &PlaneStatus) -> String {
+    let rows = plane.tables.iter();
+    let rows = rows.map(|it| [it.name.clone(), it.used.to_string(), it.capacity.to_string()]);
+    section(&["TABLE", "USED", "CAPACITY"], &rows.collect::<Vec<_>>())
+}
+
+fn reasons(plane: &PlaneStatus) -> String {
+    let rows = plane.reasons.iter().filter(|it| it.packets > 0);
+    let rows = rows.map(|it| [it.reason.clone(), it.packets.to_string(), it.meaning.clone()]);
+    section(&["REASON", "PACKETS", "MEANING"], &rows.collect::<Vec<_>>())
+}
+
+fn section<const N: usize>(head: &[&str; N], rows: &[[String; N]]) -> String {
+    if rows.is_empty() { String::new() } else { table(head, rows) }
+}

@@ -1,0 +1,97 @@
+//! Taking over what another controller left in the maps.
+
+use std::collections::HashSet;
+
+use lvs_common::{
+    map::{self, MAX_DESTS, MAX_SERVICES, PoolEntry, ServiceKey},
+    sched::Kind,
+};
+
+use super::{
+    Op, compile,
+    cursor::Listed,
+    hops::Hops,
+    planner::{Known, Planned, Planner, capacity},
+    slots::Slots,
+    table,
+};
+use crate::model::{DestAddr, Table};
+
+/// What was found in maps that another controller left.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Services by key.
+    pub services: Vec<(ServiceKey, map::Service, Vec<PoolEntry>)>,
+    /// Real servers by slot.
+    pub dests: Vec<(u32, map::Dest)>,
+}
+
+impl Planner {
+    /// Takes over what stands in the maps, to be committed to anew: slots, pools and cursors are kept
+    /// where the rules are the same.
+    #[must_use]
+    pub fn adopt(found: Found) -> Self {
+        let used = |slots: Vec<u32>, places| Slots::adopted(0, capacity(places), slots);
+        let mut planner = Self {
+            service_slots: used(
+                found.services.iter().map(|(_, service, _)| service.slot).collect(),
+                MAX_SERVICES,
+            ),
+            dest_slots: used(found.dests.iter().map(|(slot, _)| *slot).collect(), MAX_DESTS),
+            ..Self::default()
+        };
+        let ways: Vec<_> = found
+            .dests
+            .iter()
+            .map(|(slot, value)| (value.address.ip(), *slot, value.next_hop))
+            .collect();
+        planner.hops = Hops::adopted(&ways);
+        for (slot, value) in found.dests {
+            let addr = DestAddr { address: value.address.ip(), port: value.port.get() };
+            planner.dests.insert((value.service, addr), Known { slot, value });
+        }
+        for (key, value, pool) in found.services {
+            let Ok(kind) = Kind::try_from(u8::try_from(value.scheduler).unwrap_or_default()) else {
+                continue;
+            };
+            let table_units = table::units(kind);
+            if planner.pools.adopt(value.pool, value.len)
+                && planner.tables.adopt(value.table / table::UNIT, table_units)
+            {
+                // Serial numbers are the table's; the first commit puts them in.
+                let list = pool.iter().map(|entry| Listed {
+                    slot: entry.dest,
+                    weight: entry.weight,
+                    serial: 0,
+                });
+                let list = list.collect();
+                let planned = Planned { value, kind, list, table_units, adopted: true };
+                planner.services.insert(key, planned);
+            }
+        }
+        planner
+    }
+
+    /// The writes that end the services that the table does not have.
+    pub fn drop_others(&mut self, table: &Table) -> Vec<Op> {
+        let kept: HashSet<ServiceKey> =
+            table.services().filter_map(|entry| compile::key(&entry.service.id).ok()).collect();
+        let others: Vec<ServiceKey> =
+            self.services.keys().filter(|key| !kept.contains(*key)).copied().collect();
+        let mut ops = Vec::new();
+        others.into_iter().for_each(|key| self.remove(key, &mut ops));
+        ops
+    }
+}
+
+/// The list before; an adopted one with the serial numbers that its real servers have now.
+pub(super) fn with_serials(before: &Planned, now: &[Listed]) -> Vec<Listed> {
+    let mut list = before.list.clone();
+    if before.adopted {
+        for listed in &mut list {
+            let same = now.iter().find(|other| other.slot == listed.slot);
+            listed.serial = same.map_or(u64::MAX, |other| other.serial);
+        }
+    }
+    list
+}
