@@ -42,7 +42,11 @@ fn works_untouched(cluster: &Cluster, way: Way) {
     cluster.serve(way, "-u", 53, "-s wrr");
     let client = cluster.client();
     client.sequential(way.to(80), 20).assert_is(&way.split([10, 10]));
-    client.datagrams(way.to(53), 20, b"who?").assert_is(&way.split([10, 10]));
+    client
+        .clone()
+        .from_port(1024)
+        .datagrams(way.to(53), 20, b"who?")
+        .assert_is(&way.split([10, 10]));
     // Twice, so that each real server has its turn.
     for _ in 0..2 {
         client.download(way.to(80), BULK).unwrap();
@@ -51,7 +55,8 @@ fn works_untouched(cluster: &Cluster, way: Way) {
 }
 
 #[test]
-fn a_peer_in_sight_that_is_prepared_gets_native_mode_and_one_that_is_not_the_command_to_prepare_it() {
+fn a_peer_in_sight_that_is_prepared_gets_native_mode_and_one_that_is_not_the_command_to_prepare_it()
+{
     let topology = Topology::dr(Offload::Untouched).unwrap();
     let host = topology.host("director");
     peers(host.netns(), "prepared");

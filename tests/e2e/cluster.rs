@@ -27,8 +27,7 @@ pub(crate) struct Way {
     pub(crate) servers: [(&'static str, Ipv4Addr); 2],
 }
 
-pub(crate) const NAT: Way =
-    Way { flag: "-m", vip: layout::NAT_VIP, servers: layout::NAT_SERVERS };
+pub(crate) const NAT: Way = Way { flag: "-m", vip: layout::NAT_VIP, servers: layout::NAT_SERVERS };
 pub(crate) const DR: Way = Way { flag: "-g", vip: layout::DR_VIP, servers: layout::DR_SERVERS };
 pub(crate) const BOTH: [Way; 2] = [NAT, DR];
 

@@ -1,20 +1,18 @@
 //! Active and inactive connections, as the listing counts them.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-};
-
 use lvs_tests::prelude::*;
 
-use crate::cluster::{BOTH, Cluster, DR, NAT, SOON, Way};
+use crate::{
+    cluster::{BOTH, Cluster, DR, NAT, SOON, Way},
+    talk::Talk,
+};
 
 #[test]
 fn connections_are_active_while_they_are_open_and_inactive_afterwards() {
     let cluster = Cluster::manual(Mode::Native);
     for way in BOTH {
         cluster.serve(way, "-t", 3306, "-s rr");
-        let held: Vec<_> = (0..6).map(|_| hold(&cluster, way)).collect();
+        let held: Vec<_> = (0..6).map(|_| Talk::to(&cluster, way)).collect();
         wait_for(&cluster, way, "-t", 3306, [3, 0]);
         let states: Vec<_> = of(&cluster, way).map(|connection| connection.state).collect();
         assert_eq!(states, ["ESTABLISHED"; 6]);
@@ -33,9 +31,13 @@ fn connections_are_forgotten_when_their_time_is_over() {
         cluster.serve(way, "-u", 53, "-s rr");
     }
     // Silent, not closed: its time is that of established connections.
-    let held: Vec<_> = [NAT, NAT, DR, DR].map(|way| hold(&cluster, way)).into();
+    let held: Vec<_> = [NAT, NAT, DR, DR].map(|way| Talk::to(&cluster, way)).into();
     for way in BOTH {
-        cluster.client().datagrams(way.to(53), 4, b"?").assert_is(&way.split([2, 2]));
+        cluster
+            .client()
+            .from_port(1024)
+            .datagrams(way.to(53), 4, b"?")
+            .assert_is(&way.split([2, 2]));
         wait_for(&cluster, way, "-t", 3306, [1, 0]);
         wait_for(&cluster, way, "-u", 53, [0, 2]);
     }
@@ -52,23 +54,12 @@ fn in_dr_a_closed_connection_is_forgotten_after_the_time_for_fin() {
     let cluster = Cluster::manual(Mode::Native);
     cluster.director.ipvsadm("--set 0 2 0").unwrap();
     cluster.serve(DR, "-t", 3306, "-s rr");
-    let (closed, held) = (hold(&cluster, DR), hold(&cluster, DR));
+    let (closed, held) = (Talk::to(&cluster, DR), Talk::to(&cluster, DR));
     drop(closed);
     let reals = || cluster.director.reals(&DR.service("-t", 3306)).unwrap();
     let sum = |of: fn(&Real) -> u32| reals().iter().map(of).sum::<u32>();
     wait(|| (sum(|real| real.inactive), sum(|real| real.active)) == (0, 1));
     drop(held);
-}
-
-/// A connection to the echo, which has answered.
-fn hold(cluster: &Cluster, way: Way) -> TcpStream {
-    let mut stream = cluster.client().connect(way.to(3306)).unwrap();
-    stream.write_all(b"!").unwrap();
-    let mut byte = [0];
-    while byte != *b"!" {
-        stream.read_exact(&mut byte).unwrap();
-    }
-    stream
 }
 
 fn of(cluster: &Cluster, way: Way) -> impl Iterator<Item = Connection> {

@@ -14,3 +14,4 @@ mod next_hops;
 mod removal;
 mod restart;
 mod several;
+mod talk;

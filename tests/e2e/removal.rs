@@ -1,14 +1,13 @@
 //! Real servers that are taken out, or given no more, while they have connections.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::Duration,
-};
+use std::time::Duration;
 
 use lvs_tests::prelude::*;
 
-use crate::cluster::{BOTH, Cluster, SOON, Way};
+use crate::{
+    cluster::{BOTH, Cluster},
+    talk::Talk,
+};
 
 #[test]
 fn a_removed_real_servers_packets_are_dropped_until_it_is_added_again() {
@@ -21,20 +20,18 @@ fn a_removed_real_servers_packets_are_dropped_until_it_is_added_again() {
         let service = way.service("-t", 3306);
         cluster.director.ipvsadm(&format!("-d {service} -r {rip}:3306")).unwrap();
         let before = cluster.director.status().unwrap().reason("dest_removed").unwrap();
-        talk.stream.write_all(b"two").unwrap();
+        talk.ask(b"two");
         cluster
             .director
             .wait_for_status("the packet is counted", |status| {
                 (status.reason("dest_removed").ok()? > before).then_some(())
             })
             .unwrap();
-        talk.stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        talk.stream.read_exact(&mut [0; 3]).unwrap_err();
+        talk.hears_nothing_for(Duration::from_millis(50));
         // Nobody else gets it; new connections go to the other one.
         let other = cluster.client().tcp_echo(way.to(3306), b"!").unwrap();
         assert_eq!(other, way.servers[1].0);
         cluster.director.ipvsadm(&way.add("-t", 3306, rip, 1)).unwrap();
-        talk.stream.set_read_timeout(Some(SOON)).unwrap();
         talk.hear(b"two");
         talk.say(b"three");
     }
@@ -57,41 +54,8 @@ fn weight_zero_keeps_the_connections_there_are_and_takes_no_new_one() {
         let real = cluster.director.real(&way.service("-t", 3306), (rip, 3306)).unwrap();
         assert_eq!((real.weight, real.active), (0, 1));
         cluster.director.ipvsadm(&way.edit("-t", 3306, rip, 1)).unwrap();
-        let names: Vec<_> = (0..2)
-            .map(|_| cluster.client().tcp_echo(way.to(3306), b"!").unwrap())
-            .collect();
+        let names: Vec<_> =
+            (0..2).map(|_| cluster.client().tcp_echo(way.to(3306), b"!").unwrap()).collect();
         assert!(names.iter().any(|answered| answered == name), "{names:?}");
-    }
-}
-
-/// A connection to the echo.
-struct Talk {
-    stream: TcpStream,
-}
-
-impl Talk {
-    /// One that the scheduler has given to this real server.
-    fn with(cluster: &Cluster, way: Way, name: &str) -> Self {
-        for _ in 0..2 {
-            let mut stream = cluster.client().connect(way.to(3306)).unwrap();
-            stream.set_nodelay(true).unwrap();
-            let mut greeting = vec![0; name.len() + 1];
-            stream.read_exact(&mut greeting).unwrap();
-            if greeting == format!("{name}\n").as_bytes() {
-                return Self { stream };
-            }
-        }
-        panic!("{name} has no turn");
-    }
-
-    fn say(&mut self, words: &[u8]) {
-        self.stream.write_all(words).unwrap();
-        self.hear(words);
-    }
-
-    fn hear(&mut self, words: &[u8]) {
-        let mut heard = vec![0; words.len()];
-        self.stream.read_exact(&mut heard).unwrap();
-        assert_eq!(heard, words);
     }
 }

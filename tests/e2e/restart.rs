@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use lvs_tests::{client::Download, netns::Netns, prelude::*};
 
-use crate::cluster::{BOTH, Cluster, SOON, Way};
+use crate::{
+    cluster::{BOTH, Cluster, SOON, Way},
+    talk::Talk,
+};
 
 /// A download through the VIP that takes four seconds.
 const SIZE: u64 = 4_000_000;
@@ -48,20 +51,25 @@ fn outlives(end: impl Fn(&mut Director)) {
 #[test]
 fn a_restart_in_another_mode_keeps_the_connections() {
     let mut cluster = Cluster::manual(Mode::Native);
-    let downloads = begin(&cluster);
+    let mut talks = BOTH.map(|way| {
+        cluster.serve(way, "-t", 3306, "-s wrr");
+        Talk::to(&cluster, way)
+    });
+    let before =
+        (cluster.director.ipvsadm("-Sn").unwrap(), cluster.director.connections().unwrap());
+    assert_eq!(before.1.len(), 2);
     for (mode, hook) in [(Mode::Generic, "xdpgeneric"), (Mode::Native, "xdp")] {
-        let before = Known::of(&cluster.director);
         cluster.director.stop().unwrap();
         cluster.director.settings().mode = mode;
         cluster.director.run().unwrap();
         for interface in ["eth0", "eth1"] {
             assert_eq!(hook_at(&cluster, interface), Some(hook));
         }
-        assert_eq!(before.connections, Known::of(&cluster.director).connections);
-        go_on(&downloads);
-    }
-    for download in downloads {
-        download.finish().unwrap();
+        let director = &cluster.director;
+        assert_eq!(before, (director.ipvsadm("-Sn").unwrap(), director.connections().unwrap()));
+        for talk in &mut talks {
+            talk.say(b"still there?");
+        }
     }
 }
 
@@ -79,9 +87,17 @@ fn detaching_leaves_nothing_behind() {
 
     cluster.director.stop().unwrap();
     assert_eq!(hook_at(&cluster, "eth0"), Some("xdp"));
+    let accept_local = || {
+        let name = "net.ipv4.conf.eth0.accept_local";
+        cluster.topology.host("director").netns().exec(&["sysctl", "-n", name]).unwrap()
+    };
+    assert_eq!(accept_local(), "1\n");
     cluster.director.detach().unwrap();
+    assert_eq!(accept_local(), "0\n");
     for interface in ["eth0", "eth1"] {
-        assert_eq!(hook_at(&cluster, interface), None);
+        // The kernel takes it off a moment after its last pin has gone.
+        let gone = || hook_at(&cluster, interface).is_none().then_some(());
+        eventually("the program is off", SOON, gone).unwrap();
     }
     let director = &cluster.director;
     for path in [director.pin_dir(), director.state_dir(), director.socket()] {
@@ -94,6 +110,12 @@ fn detaching_leaves_nothing_behind() {
 
 /// A slow download through each VIP, under way.
 fn begin(cluster: &Cluster) -> [Download; 2] {
+    // Small buffers: what the client reads has only just passed the director.
+    for host in cluster.topology.hosts() {
+        for buffer in ["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"] {
+            host.netns().sysctl(buffer, "4096 32768 32768").unwrap();
+        }
+    }
     let downloads = BOTH.map(|way: Way| {
         cluster.serve(way, "-t", 80, "-s wrr");
         cluster.client().start_download(way.to(80), SIZE, Some(RATE)).unwrap()
@@ -102,7 +124,7 @@ fn begin(cluster: &Cluster) -> [Download; 2] {
     downloads
 }
 
-/// Waits until more than the buffers on the way can hold has come.
+/// Waits for several times what the buffers on the way hold.
 fn go_on(downloads: &[Download]) {
     for download in downloads {
         let more = download.received() + RATE / 2;
