@@ -24,14 +24,33 @@ fn dr_with_one_interface_works_on_fresh_veth_pairs() {
     works_untouched(&Cluster::on(Topology::dr(Offload::Untouched).unwrap(), Mode::Auto), DR);
 }
 
+/// What the generic hook cannot do is send a merged segment, as fresh veth pairs carry them, out of
+/// another interface: it is lost, and sent again in pieces. A transfer to the real server crawls until
+/// the director's peers send segments as they are to be.
 #[test]
-fn dr_with_two_interfaces_works_on_fresh_veth_pairs() {
+fn dr_with_two_interfaces_answers_on_fresh_veth_pairs_and_takes_uploads_once_the_advice_is_followed()
+ {
     let topology = Topology::dr_two_arm(Offload::Untouched).unwrap();
+    let cluster = Cluster::on(topology, Mode::Auto);
     let inside = [0, 1].map(|at| (DR.servers[at].0, NAT.servers[at].1));
-    works_untouched(&Cluster::on(topology, Mode::Auto), Way { servers: inside, ..DR });
+    let way = Way { servers: inside, ..DR };
+    answers(&cluster, way);
+    cluster.client().download(way.to(80), BULK).unwrap();
+    follow_the_advice(&cluster.topology);
+    cluster.client().upload(way.to(80), BULK).unwrap();
+    cluster.client().download(way.to(80), BULK).unwrap();
 }
 
 fn works_untouched(cluster: &Cluster, way: Way) {
+    answers(cluster, way);
+    // Twice, so that each real server has its turn.
+    for _ in 0..2 {
+        cluster.client().download(way.to(80), BULK).unwrap();
+        cluster.client().upload(way.to(80), BULK).unwrap();
+    }
+}
+
+fn answers(cluster: &Cluster, way: Way) {
     for interface in cluster.topology.host("director").interfaces() {
         let status = cluster.director.status().unwrap();
         let (mode, why) = status.mode(interface).unwrap();
@@ -47,11 +66,6 @@ fn works_untouched(cluster: &Cluster, way: Way) {
         .from_port(1024)
         .datagrams(way.to(53), 20, b"who?")
         .assert_is(&way.split([10, 10]));
-    // Twice, so that each real server has its turn.
-    for _ in 0..2 {
-        client.download(way.to(80), BULK).unwrap();
-        client.upload(way.to(80), BULK).unwrap();
-    }
 }
 
 #[test]
@@ -100,11 +114,7 @@ fn following_the_advice_brings_a_director_to_native_mode() {
     for way in BOTH {
         cluster.serve(way, "-t", 80, "-s wrr");
     }
-    for (switch, port) in [("lan4", "director.eth0"), ("lan2", "director.eth1")] {
-        let switch = cluster.topology.switch(switch);
-        switch.run(|| Offload::Prepared.apply(port)).unwrap();
-        assert!(!switch.run(|| offload::is_on(port, offload::Feature::TxChecksum)).unwrap());
-    }
+    follow_the_advice(&cluster.topology);
     cluster.director.stop().unwrap();
     cluster.director.settings().mode = Mode::Native;
     cluster.director.run().unwrap();
@@ -116,5 +126,14 @@ fn following_the_advice_brings_a_director_to_native_mode() {
     for way in BOTH {
         cluster.client().sequential(way.to(80), 20).assert_is(&way.split([10, 10]));
         cluster.client().upload(way.to(80), BULK).unwrap();
+    }
+}
+
+/// `ethtool -K … gro on tx off` at the switch's ports to the director.
+fn follow_the_advice(topology: &Topology) {
+    for (switch, port) in [("lan4", "director.eth0"), ("lan2", "director.eth1")] {
+        let switch = topology.switch(switch);
+        switch.run(|| Offload::Prepared.apply(port)).unwrap();
+        assert!(!switch.run(|| offload::is_on(port, offload::Feature::TxChecksum)).unwrap());
     }
 }
