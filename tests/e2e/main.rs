@@ -6,6 +6,7 @@ mod auto;
 mod captures;
 mod cluster;
 mod counting;
+mod demo;
 mod forwarding;
 mod lab;
 mod manual;
