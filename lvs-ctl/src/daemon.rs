@@ -2,17 +2,25 @@
 
 #![forbid(unsafe_code)]
 
+mod claim;
+mod martians;
+
 use std::{
     collections::HashMap,
     fs,
+    io::ErrorKind,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+};
 
+use self::claim::Claim;
 use crate::{
     api::server,
     dataplane::kernel::{Kernel, attach::Hook, load},
@@ -73,16 +81,16 @@ pub enum Mode {
 /// Something could not be set up.
 pub async fn run(args: RunArgs, socket: &Path) -> anyhow::Result<()> {
     let places = &args.places;
-    // First of all, since it tells whether another controller is at work here.
-    let listener =
-        server::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    // First of all: another controller may be at work here.
+    let listener = listen(socket)?;
+    let _claim = Claim::take(&places.pin_dir)?;
     let options = load::Options { pin_dir: places.pin_dir.clone(), connections: args.connections };
     let mut kernel = Kernel::new(&options)?;
     let mut reflecting = HashMap::new();
     for interface in &args.interfaces {
         let (index, reflects) = attach(&mut kernel, interface, args.mode).await?;
         reflecting.insert(index, reflects);
-        prepare(interface);
+        martians::accept(&Sysctl::default(), interface, &places.state_dir);
     }
     kernel.drop_other_links()?;
     tracing::info!(adopted = kernel.is_adopted(), "the program is in place");
@@ -121,14 +129,26 @@ pub fn detach(places: &Places, socket: &Path) -> anyhow::Result<()> {
     if UnixStream::connect(socket).is_ok() {
         bail!("a controller is running on {}: stop it first", socket.display());
     }
+    // A directory that is not there is not to be made.
+    let claim = places.pin_dir.exists().then(|| Claim::take(&places.pin_dir));
+    let _claim = claim.transpose()?;
     Kernel::detach(&places.pin_dir)?;
+    martians::restore(&Sysctl::default(), &places.state_dir)
+        .context("cannot put accept_local back")?;
     remove(fs::remove_dir_all(&places.state_dir), &places.state_dir)?;
     remove(fs::remove_file(socket), socket)
 }
 
+fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
+    server::bind(socket).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow!("another controller is running on {}", socket.display()),
+        _ => anyhow!("cannot listen on {}: {error}", socket.display()),
+    })
+}
+
 fn remove(result: std::io::Result<()>, path: &Path) -> anyhow::Result<()> {
     match result {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
@@ -165,17 +185,6 @@ fn choose(wanted: Mode, facts: &LinkFacts, peer: Option<&PeerFacts>) -> (Hook, S
             (mode::Mode::Native, why) => (Hook::Native, why),
             (mode::Mode::Generic, why) => (Hook::Generic, why),
         },
-    }
-}
-
-/// Lets the stack forward replies of NAT, whose source is an address of this machine: those whose
-/// neighbour it has yet to ask for.
-fn prepare(interface: &str) {
-    let sysctl = Sysctl::default();
-    match sysctl.accept_local(interface) {
-        Ok(Some(_)) => tracing::info!(interface, "set net.ipv4.conf.{interface}.accept_local=1"),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(interface, %error, "cannot set accept_local"),
     }
 }
 

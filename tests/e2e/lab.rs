@@ -242,13 +242,13 @@ fn stand() -> Child {
     child
 }
 
-fn send(child: &Child, signal: &str) {
+pub(crate) fn send(child: &Child, signal: &str) {
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
 }
 
 /// Names of namespaces and lab directories of that process.
-fn left_by(child: &Child) -> Vec<String> {
+pub(crate) fn left_by(child: &Child) -> Vec<String> {
     let names = |directory| fs::read_dir(directory).unwrap().flatten();
     let names = names("/run/netns").chain(names("/run/lvs-lab"));
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());

@@ -2,4 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod auto;
+mod captures;
+mod cluster;
+mod counting;
+mod demo;
+mod forwarding;
 mod lab;
+mod manual;
+
+mod next_hops;
+mod removal;
+mod restart;
+mod several;
+mod talk;

@@ -179,6 +179,24 @@ impl Director {
         self.wait_for_answer()
     }
 
+    /// The settings of the next [`Self::run`].
+    pub fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Takes the program off and has rules and connections forgotten, as `lvs-ctl detach` does.
+    ///
+    /// # Errors
+    ///
+    /// Also while the controller is running.
+    pub fn detach(&self) -> Result<()> {
+        let mut command = self.netns.command(&self.program);
+        command.arg("detach");
+        self.places.name_to(&mut command);
+        let output = command.stdin(Stdio::null()).output().context("running lvs-ctl detach")?;
+        crate::netns::text("lvs-ctl detach", &output).map(drop)
+    }
+
     /// Runs a line of shell on the director: `lvs-ctl` and, by these names, `ipvsadm`,
     /// `ipvsadm-save` and `ipvsadm-restore` are this controller's; files it names lie in the lab.
     pub fn shell(&self, line: &str) -> Result<Said> {
@@ -190,6 +208,8 @@ impl Director {
             .args(["-c", line])
             .env("PATH", format!("{}:{path}", self.places.names.display()))
             .env("LVS_SOCKET", &self.places.socket)
+            .env("LVS_PIN_DIR", &self.places.pins)
+            .env("LVS_STATE_DIR", &self.places.state)
             .current_dir(&self.places.directory)
             .stdin(Stdio::null())
             .output()
@@ -250,14 +270,6 @@ impl Director {
             .flatten()
             .and_then(|()| self.lvs_ctl("status"));
         opened.map(drop).with_context(|| format!("the controller's log:\n{}", self.log()))
-    }
-
-    fn detach(&self) -> Result<()> {
-        let mut command = self.netns.command(&self.program);
-        command.arg("detach");
-        self.places.name_to(&mut command);
-        let output = command.stdin(Stdio::null()).output().context("running lvs-ctl detach")?;
-        crate::netns::text("lvs-ctl detach", &output).map(drop)
     }
 }
 

@@ -47,7 +47,7 @@ impl Topology {
             Plan::new().switch("lan4").switch("lan2").host(client()).host(forwarding(
                 HostPlan::new("director").link(front(director)).link(back(director)),
             ));
-        nat_servers(plan).build()
+        nat_servers(plan, "lan2").build()
     }
 
     /// The DR cluster: everybody on one switch, a director with one interface (`eth0`).
@@ -58,6 +58,36 @@ impl Topology {
         dr_servers(plan).build()
     }
 
+    /// The NAT cluster behind a director with one interface (`eth0`): clients and real servers are
+    /// two networks on one switch, "lan4".
+    pub fn nat_one_arm(director: Offload) -> Result<Self> {
+        let link = front(director).address(&format!("{NAT_GATEWAY}/24"));
+        let plan = Plan::new()
+            .switch("lan4")
+            .host(client())
+            .host(forwarding(HostPlan::new("director").link(link)));
+        nat_servers(plan, "lan4").build()
+    }
+
+    /// The DR cluster behind a director with two interfaces: requests reach the real servers over the
+    /// switch "lan2", where they have the addresses of [`NAT_SERVERS`]; they answer over "lan4".
+    pub fn dr_two_arm(director: Offload) -> Result<Self> {
+        let link = front(director).address(&format!("{DR_VIP}/32"));
+        let plan = Plan::new()
+            .switch("lan4")
+            .switch("lan2")
+            .host(client())
+            .host(HostPlan::new("director").link(link).link(back(director)));
+        let servers = DR_SERVERS.iter().zip(NAT_SERVERS);
+        servers
+            .fold(plan, |plan, ((name, outer), (_, inner))| {
+                let inside = LinkPlan::new("eth0", "lan2").address(&format!("{inner}/24"));
+                let outside = LinkPlan::new("eth1", "lan4").address(&format!("{outer}/24"));
+                plan.host(with_vip(HostPlan::new(name).link(inside).link(outside)))
+            })
+            .build()
+    }
+
     /// Both clusters behind one director.
     pub fn manual(director: Offload) -> Result<Self> {
         let link = front(director).address(&format!("{DR_VIP}/32"));
@@ -66,7 +96,7 @@ impl Topology {
             .switch("lan2")
             .host(client())
             .host(forwarding(HostPlan::new("director").link(link).link(back(director))));
-        dr_servers(nat_servers(plan)).build()
+        dr_servers(nat_servers(plan, "lan2")).build()
     }
 
     /// Starts the services on every real server of the manual's that this topology has.
@@ -94,23 +124,24 @@ fn forwarding(director: HostPlan) -> HostPlan {
     director.sysctl("net.ipv4.ip_forward", "1")
 }
 
-fn nat_servers(plan: Plan) -> Plan {
+fn nat_servers(plan: Plan, switch: &str) -> Plan {
     NAT_SERVERS.iter().fold(plan, |plan, (name, rip)| {
-        let link = LinkPlan::new("eth0", "lan2").address(&format!("{rip}/24"));
+        let link = LinkPlan::new("eth0", switch).address(&format!("{rip}/24"));
         plan.host(HostPlan::new(name).link(link).route(&format!("default via {NAT_GATEWAY}")))
     })
 }
 
-/// A DR real server accepts packets for the VIP but never speaks of it in ARP.
 fn dr_servers(plan: Plan) -> Plan {
     DR_SERVERS.iter().fold(plan, |plan, (name, rip)| {
         let link = LinkPlan::new("eth0", "lan4").address(&format!("{rip}/24"));
-        plan.host(
-            HostPlan::new(name)
-                .link(link)
-                .loopback(&format!("{DR_VIP}/32"))
-                .sysctl("net.ipv4.conf.all.arp_ignore", "1")
-                .sysctl("net.ipv4.conf.all.arp_announce", "2"),
-        )
+        plan.host(with_vip(HostPlan::new(name).link(link)))
     })
+}
+
+/// A DR real server accepts packets for the VIP but never speaks of it in ARP.
+fn with_vip(server: HostPlan) -> HostPlan {
+    server
+        .loopback(&format!("{DR_VIP}/32"))
+        .sysctl("net.ipv4.conf.all.arp_ignore", "1")
+        .sysctl("net.ipv4.conf.all.arp_announce", "2")
 }

@@ -16,6 +16,7 @@
 //! | [`client`] | real TCP, HTTP, UDP and ICMP clients |
 //! | [`split`] | who answered how often |
 //! | [`director`] | `lvs-ctl run` in the director's namespace |
+//! | [`listing`], [`status`] | what its commands print, as values |
 //! | [`capture`] | frames seen at an interface |
 //! | [`mod@assert`] | waiting with a deadline |
 //!
@@ -29,6 +30,7 @@ pub mod content;
 pub mod director;
 pub mod lab;
 pub mod layout;
+pub mod listing;
 pub mod netns;
 pub mod offload;
 mod plan;
@@ -37,6 +39,7 @@ mod report;
 mod residue;
 pub mod serve;
 pub mod split;
+pub mod status;
 pub mod topology;
 pub mod web;
 
@@ -48,8 +51,10 @@ pub mod prelude {
         client::Client,
         director::{Director, Mode},
         layout,
+        listing::{Connection, Real, Stats},
         offload::Offload,
         split::Split,
+        status::Status,
         topology::{Host, HostPlan, LinkPlan, Plan, Topology},
         web::{Services, Web},
     };

@@ -22,6 +22,7 @@ verb::verbs! {
     check_object::CheckObject,
     load::Load,
     build_and_load::BuildAndLoad,
+    demo::Demo,
     test::Test,
     tidy::Tidy,
     ci::Ci,

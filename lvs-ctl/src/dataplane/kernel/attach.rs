@@ -1,10 +1,17 @@
 //! The program on interfaces: attached, replaced without missing a packet, detached.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use aya::{
     Ebpf,
     programs::{
+        ProgramError,
         links::{FdLink, PinnedLink},
         xdp::{XdpLink, XdpMode},
     },
@@ -15,6 +22,11 @@ use super::{
     load::{self, Common},
     pins::Pins,
 };
+
+/// The kernel takes a link without pins off its interface a moment after the last pin has gone.
+const LEAVING: Duration = Duration::from_secs(2);
+/// Between two attempts to take its place.
+const STEP: Duration = Duration::from_millis(2);
 
 /// Where in an interface the program stands. It has two faces, one for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,16 +88,18 @@ impl Links {
                 none => none.insert(load::program(pins, common, Hook::Generic)?),
             },
         };
+        let mut patience = Duration::ZERO;
         for other in [Hook::Native, Hook::Generic] {
             let path = pins.link(other, interface);
             if path.exists() && (other != hook || !replace(&path, ebpf)?) {
                 // On the other hook, or dead with its interface.
                 unpin(&path)?;
+                patience = LEAVING;
             }
         }
         let path = pins.link(hook, interface);
         if !path.exists() {
-            attach(ebpf, hook, interface, &path)?;
+            attach(ebpf, hook, interface, &path, patience)?;
         }
         self.held.insert(interface.to_owned(), (hook, why));
         Ok(())
@@ -115,16 +129,35 @@ fn replace(path: &Path, ebpf: &mut Ebpf) -> Result<bool, KernelError> {
     Ok(load::xdp(ebpf, "lvs")?.attach_to_link(link).is_ok())
 }
 
-fn attach(ebpf: &mut Ebpf, hook: Hook, interface: &str, path: &Path) -> Result<(), KernelError> {
+/// Waits up to `patience` for another program to leave.
+fn attach(
+    ebpf: &mut Ebpf,
+    hook: Hook,
+    interface: &str,
+    path: &Path,
+    patience: Duration,
+) -> Result<(), KernelError> {
     let program = load::xdp(ebpf, "lvs")?;
     let refused = |error| KernelError::attach(interface, hook, error);
-    let id = program.attach(interface, hook.mode()).map_err(refused)?;
+    let begun = Instant::now();
+    let id = loop {
+        match program.attach(interface, hook.mode()) {
+            Err(error) if is_taken(&error) && begun.elapsed() < patience => thread::sleep(STEP),
+            done => break done.map_err(refused)?,
+        }
+    };
     let link = program.take_link(id).map_err(refused)?;
     let link = FdLink::try_from(link)
         .map_err(|error| KernelError::call("link", interface, std::io::Error::other(error)))?;
     link.pin(path)
         .map_err(|error| KernelError::call("pin", interface, std::io::Error::other(error)))?;
     Ok(())
+}
+
+/// Whether a program is already there, on this hook or the other one.
+fn is_taken(error: &ProgramError) -> bool {
+    let ProgramError::SyscallError(error) = error else { return false };
+    matches!(error.io_error.raw_os_error(), Some(libc::EEXIST | libc::EBUSY))
 }
 
 fn unpin(path: &Path) -> Result<(), KernelError> {
