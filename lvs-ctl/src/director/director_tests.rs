@@ -7,6 +7,7 @@ use crate::{
         Counters, Dest, DestAddr, Invalid, LoopbackOnly, Method, Protocol, SchedulerFlags, Service,
         Timeouts,
     },
+    plan::PlanError,
 };
 
 fn ip(text: &str) -> IpAddr {
@@ -138,7 +139,10 @@ fn what_the_data_plane_refuses_is_not_in_the_table() {
     let timeouts = Timeouts { tcp_s: 1, tcp_fin_s: 1, udp_s: 1 };
     let changes = vec![Change::SetTimeouts(timeouts), add_rs("192.0.2.12")];
     let error = bench.director.change(&all_or_nothing(changes)).unwrap_err();
-    assert!(matches!(error, DirectorError::DataPlane(DataPlaneError::NoRoom { needed: 2, .. })));
+    assert!(matches!(
+        error,
+        DirectorError::DataPlane(DataPlaneError::Plan(PlanError::NoRoom { capacity: 1, .. }))
+    ));
     assert_eq!(bench.director.status().dests, 1);
     assert_eq!(bench.director.settings().timeouts, Timeouts::default());
     assert_eq!(bench.plane.state().timeouts, Timeouts::default());
