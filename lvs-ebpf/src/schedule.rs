@@ -49,8 +49,8 @@ pub(crate) fn schedule<T: Tables>(
 /// program does not have.
 #[inline(always)]
 pub fn choose<P: Pool>(service: &Service, hint: Hint, pool: &P) -> Option<u32> {
-    let flags = Flags(service.scheduler_flags as u8);
-    match Kind::try_from(service.scheduler as u8).ok()? {
+    let flags = Flags(service.scheduler_flags);
+    match Kind::try_from(service.scheduler).ok()? {
         Kind::Rr => rr::choose(pool),
         Kind::Wrr => wrr::choose(wrr::Params { step: service.step, top: service.top }, pool),
         Kind::Lc => lc::choose(pool),

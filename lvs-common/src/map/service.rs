@@ -41,15 +41,17 @@ pub struct Service {
     /// Real servers in the pool.
     pub len: u32,
     /// Scheduler: the number of a [`sched::Kind`](crate::sched::Kind).
-    pub scheduler: u32,
+    pub scheduler: u8,
+    /// Scheduler flags: a [`sched::Flags`](crate::sched::Flags).
+    pub scheduler_flags: u8,
+    /// Zero.
+    pub pad: [u8; 2],
     /// wrr: greatest common divisor of the weights.
     pub step: u32,
     /// wrr: the weight of the first round.
     pub top: u32,
-    /// Scheduler flags: a [`sched::Flags`](crate::sched::Flags).
-    pub scheduler_flags: u32,
     /// First bucket of its scheduler's table in `TABLES` (sh, dh, mh).
     pub table: u32,
     /// Zero.
-    pub pad: [u32; 4],
+    pub rest: [u32; 5],
 }

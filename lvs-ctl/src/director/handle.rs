@@ -70,10 +70,12 @@ impl Handle {
     /// # Errors
     /// As there.
     pub async fn change(&self, request: ChangeRequest) -> Result<Changed, DirectorError> {
-        let changed = self.ask(|reply| Message::Change(request, reply)).await??;
-        // Ways are mostly known at once; a script's next command is often the client that tries them.
         let mut wanted = self.wanted.clone();
-        let settled = wanted.wait_for(|wanted| wanted.unknown == 0);
+        let unknown = wanted.borrow().unknown;
+        let changed = self.ask(|reply| Message::Change(request, reply)).await??;
+        // New ways are mostly known at once; a script's next command is often the client that
+        // tries them.
+        let settled = wanted.wait_for(|wanted| wanted.unknown <= unknown);
         tokio::time::timeout(SETTLING, settled).await.ok();
         Ok(changed)
     }

@@ -51,7 +51,7 @@ impl Planner {
             planner.dests.insert((value.service, addr), Known { slot, value });
         }
         for (key, value, pool) in found.services {
-            let Ok(kind) = Kind::try_from(u8::try_from(value.scheduler).unwrap_or_default()) else {
+            let Ok(kind) = Kind::try_from(value.scheduler) else {
                 continue;
             };
             let table_units = table::units(kind);
@@ -65,8 +65,8 @@ impl Planner {
                     serial: 0,
                 });
                 let list = list.collect();
-                let planned = Planned { value, kind, list, table_units, adopted: true };
-                planner.services.insert(key, planned);
+                let service = Planned { value, kind, list, table_units, adopted: true };
+                planner.services.insert(key, service);
             }
         }
         planner
@@ -79,7 +79,9 @@ impl Planner {
         let others: Vec<ServiceKey> =
             self.services.keys().filter(|key| !kept.contains(*key)).copied().collect();
         let mut ops = Vec::new();
-        others.into_iter().for_each(|key| self.remove(key, &mut ops));
+        for key in others {
+            self.remove(key, &mut ops);
+        }
         ops
     }
 }

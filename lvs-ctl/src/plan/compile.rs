@@ -69,9 +69,9 @@ pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
 
 /// The scheduler's flags, as the program wants them.
 #[must_use]
-pub fn scheduler_flags(service: &model::Service) -> u32 {
+pub fn scheduler_flags(service: &model::Service) -> u8 {
     let flags = service.scheduler_flags;
-    u32::from(flags.flag_1) | u32::from(flags.flag_2) << 1 | u32::from(flags.flag_3) << 2
+    u8::from(flags.flag_1) | u8::from(flags.flag_2) << 1 | u8::from(flags.flag_3) << 2
 }
 
 /// The real server's value, in its service's list, toward a next hop.

@@ -22,10 +22,22 @@ pub(super) struct Hops {
 struct Way {
     /// Slot in `NEXT_HOPS`.
     slot: u32,
-    /// What stands there; the outer `None`: nothing was said yet.
-    hop: Option<Option<NextHop>>,
+    /// What was said of it.
+    said: Said,
     /// Slots of the real servers.
     dests: BTreeSet<u32>,
+}
+
+/// What is known of the way to an address.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// There is none.
+    NoWay,
+    /// It stands in the slot.
+    Hop(NextHop),
 }
 
 impl Hops {
@@ -73,7 +85,7 @@ impl Hops {
             if way.slot != NextHop::UNRESOLVED {
                 self.slots.give(way.slot);
             }
-            self.unknown -= usize::from(way.hop.is_none());
+            self.unknown -= usize::from(way.said == Said::Nothing);
             self.ways.remove(&address);
         }
     }
@@ -86,7 +98,8 @@ impl Hops {
         hop: Option<NextHop>,
     ) -> Result<Option<(u32, Option<Op>)>, PlanError> {
         let Some(way) = self.ways.get_mut(&address) else { return Ok(None) };
-        if way.hop == Some(hop) {
+        let said = hop.map_or(Said::NoWay, Said::Hop);
+        if way.said == said {
             return Ok(None);
         }
         let capacity = self.slots.capacity();
@@ -101,9 +114,9 @@ impl Hops {
         if way.slot != NextHop::UNRESOLVED {
             self.slots.give(way.slot);
         }
-        self.unknown -= usize::from(way.hop.is_none());
+        self.unknown -= usize::from(way.said == Said::Nothing);
         way.slot = slot;
-        way.hop = Some(hop);
+        way.said = said;
         Ok(Some((slot, write)))
     }
 

@@ -244,12 +244,13 @@ impl Planner {
             slot,
             pool,
             len,
-            scheduler: kind as u32,
+            scheduler: kind as u8,
             step: rounds.step,
             top: rounds.top,
             scheduler_flags: compile::scheduler_flags(&entry.service),
             table,
-            pad: [0; 4],
+            pad: [0; 2],
+            rest: [0; 5],
         };
         if !buckets.is_empty() {
             ops.push(Op::Table(table, buckets));
@@ -292,17 +293,14 @@ impl Planner {
         let mut list = Vec::with_capacity(entry.pool.len());
         for real in entry.pool.iter() {
             let addr = real.dest.addr;
-            let known = self.dests.get(&(key, addr)).map(|known| known.slot);
-            let slot = match known {
-                Some(slot) => slot,
-                None => {
-                    let slot = self.dest_slots.take().ok_or(PlanError::NoRoom {
-                        what: "real server",
-                        capacity: self.dest_slots.capacity(),
-                    })?;
-                    ops.push(Op::Fresh(slot));
-                    slot
-                }
+            let slot = if let Some(known) = self.dests.get(&(key, addr)) {
+                known.slot
+            } else {
+                let capacity = self.dest_slots.capacity();
+                let slot = self.dest_slots.take();
+                let slot = slot.ok_or(PlanError::NoRoom { what: "real server", capacity })?;
+                ops.push(Op::Fresh(slot));
+                slot
             };
             let value = compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?;
             if self.dests.get(&(key, addr)).is_none_or(|known| known.value != value) {

@@ -26,11 +26,16 @@ pub fn build(kind: Kind, service: &VirtualService) -> Vec<u16> {
 /// Units of buckets that a scheduler's table takes.
 #[must_use]
 pub const fn units(kind: Kind) -> u32 {
-    let buckets = match kind {
-        Kind::Sh | Kind::Dh => sh::SIZE,
-        Kind::Mh => mh::SIZE,
+    match kind {
+        Kind::Sh | Kind::Dh => whole(sh::SIZE),
+        Kind::Mh => whole(mh::SIZE),
         _ => 0,
-    };
+    }
+}
+
+/// Units of so many buckets.
+#[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
+const fn whole(buckets: usize) -> u32 {
     (buckets as u32).div_ceil(UNIT)
 }
 

@@ -126,7 +126,7 @@ impl MemTables {
             slot: index(maps.cursors.len()),
             pool,
             len: index(dests.len()),
-            scheduler: kind as u32,
+            scheduler: kind as u8,
             step: params.step,
             top: params.top,
             ..Service::default()

@@ -49,18 +49,6 @@ impl KernelPool {
     }
 
     #[inline(always)]
-    fn with_load(&self, dest: u32, weight: u32) -> Option<Candidate> {
-        // verifier: an index below the number of dests
-        let load = LOADS.get(0)?.get(dest as usize & (MAX_DESTS - 1))?;
-        Some(Candidate {
-            weight,
-            active: load.active as u32,
-            inactive: load.total.wrapping_sub(load.active) as u32,
-            overloaded: load.overloaded as u32 & 1,
-        })
-    }
-
-    #[inline(always)]
     fn word(&self) -> Option<*mut u64> {
         let cursors = CURSORS.get_ptr_mut(0)?.cast::<u64>();
         // verifier: an index below the number of services
@@ -133,7 +121,14 @@ impl Pool for KernelPool {
     #[inline(always)]
     fn candidate(&self, position: u32) -> Option<Candidate> {
         let entry = self.entry(position)?;
-        self.with_load(entry.dest, entry.weight)
+        // verifier: an index below the number of dests
+        let load = LOADS.get(0)?.get(entry.dest as usize & (MAX_DESTS - 1))?;
+        Some(Candidate {
+            weight: entry.weight,
+            active: load.active as u32,
+            inactive: load.total.wrapping_sub(load.active) as u32,
+            overloaded: load.overloaded as u32 & 1,
+        })
     }
 
     #[inline(always)]

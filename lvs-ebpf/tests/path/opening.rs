@@ -106,7 +106,7 @@ fn a_service_without_an_available_real_server_drops() {
 #[test]
 fn a_service_of_no_scheduler_drops() {
     let mut director = direct_router();
-    for number in [0, 15, 256] {
+    for number in [0, 15, 255] {
         let service = director.tables.maps.services.get_mut(&key(VIP, protocol::TCP)).unwrap();
         service.scheduler = number;
         director.receives(&frame(CLIENT, VIP)).is(Verdict::Drop(Reason::NoDest));

@@ -138,7 +138,7 @@ fn attach(
     patience: Duration,
 ) -> Result<(), KernelError> {
     let program = load::xdp(ebpf, "lvs")?;
-    let refused = |error| KernelError::attach(interface, hook, error);
+    let refused = |error: ProgramError| KernelError::attach(interface, hook, &error);
     let begun = Instant::now();
     let id = loop {
         match program.attach(interface, hook.mode()) {

@@ -104,7 +104,7 @@ impl ConnTable {
         self.loads.write(dest as usize, &Load::default());
     }
 
-    /// The thresholds of a real server were edited (ip_vs_dest_update_overload).
+    /// The thresholds of a real server were edited (`ip_vs_dest_update_overload`).
     pub(super) fn weigh(&self, slot: u32) {
         let dest: Dest = self.dests.read(slot as usize);
         let load = self.words(slot);
@@ -114,7 +114,7 @@ impl ConnTable {
         load[Load::OVERLOADED].store(u64::from(after), Ordering::Relaxed);
     }
 
-    /// As the program does when it ends a connection (ip_vs_unbind_dest).
+    /// As the program does when it ends a connection (`ip_vs_unbind_dest`).
     fn ended(&self, entry: &Entry) {
         let load = self.words(entry.dest());
         load[Load::TOTAL].fetch_sub(1, Ordering::Relaxed);

@@ -90,8 +90,8 @@ impl KernelError {
         Self::Load(chain(error))
     }
 
-    pub(super) fn attach(interface: &str, hook: Hook, error: ProgramError) -> Self {
-        Self::Attach { interface: interface.to_owned(), hook, why: chain(&error) }
+    pub(super) fn attach(interface: &str, hook: Hook, error: &ProgramError) -> Self {
+        Self::Attach { interface: interface.to_owned(), hook, why: chain(error) }
     }
 }
 

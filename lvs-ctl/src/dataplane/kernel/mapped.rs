@@ -66,7 +66,7 @@ impl Mapped {
     }
 
     fn at<T>(&self, place: usize) -> &[AtomicU64] {
-        const { assert!(size_of::<T>() % size_of::<u64>() == 0) };
+        const { assert!(size_of::<T>().is_multiple_of(size_of::<u64>())) };
         let len = size_of::<T>() / size_of::<u64>();
         self.words().get(place * len..(place + 1) * len).unwrap_or_default()
     }

@@ -103,7 +103,7 @@ impl Maps {
     /// What another controller left.
     pub(super) fn found(&self) -> Result<Found, KernelError> {
         let mut found = Found::default();
-        for entry in self.services.iter() {
+        for entry in &self.services {
             let (key, service) = entry.map_err(|error| map_error("read", name::SERVICES, error))?;
             let places = service.pool as usize..(service.pool + service.len) as usize;
             let pool = places.map(|place| self.pools.read(place)).collect();
