@@ -43,12 +43,13 @@ fn build(root: &Path) -> Result<(), String> {
     let bpf_target = target.join("bpf");
     let arch = variable("CARGO_CFG_TARGET_ARCH");
     let cargo = variable("CARGO");
-    let mut command = bpf_cargo::command(cargo.as_ref(), "build", root, &bpf_target, &arch);
+    let object = bpf_cargo::PRODUCT;
+    let mut command = bpf_cargo::command(cargo.as_ref(), "build", root, &bpf_target, &arch, object);
     let status = command.status().map_err(|error| format!("cannot run {cargo}: {error}"))?;
     if !status.success() {
         return Err("the packet program (lvs-ebpf) does not build; see above".into());
     }
-    let object = bpf_cargo::object(&bpf_target);
+    let object = bpf_cargo::object(&bpf_target, object);
     fs::copy(&object, out.join("lvs"))
         .map(|_bytes| ())
         .map_err(|error| format!("cannot copy {}: {error}", object.display()))

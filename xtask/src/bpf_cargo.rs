@@ -48,19 +48,23 @@ const OUTER: &[&str] = &[
     "DEBUG",
 ];
 
-/// Where the object lies after [`command`] has built it into `target_dir`.
-pub(crate) fn object(target_dir: &Path) -> PathBuf {
-    target_dir.join(TRIPLE).join("release/lvs")
+/// The object that is the product.
+pub(crate) const PRODUCT: &str = "lvs";
+
+/// Where the object of this name lies after [`command`] has built it into `target_dir`.
+pub(crate) fn object(target_dir: &Path, name: &str) -> PathBuf {
+    target_dir.join(TRIPLE).join("release").join(name)
 }
 
-/// `cargo verb`, set up for the packet program: `arch` is the machine that will run it, `root` the
-/// workspace.
+/// `cargo verb`, set up for the object of this name: `arch` is the machine that will run it, `root`
+/// the workspace.
 pub(crate) fn command(
     cargo: &OsStr,
     verb: &str,
     root: &Path,
     target_dir: &Path,
     arch: &str,
+    name: &str,
 ) -> Command {
     let mut command = Command::new(cargo);
     for (name, _) in env::vars_os().filter(|(name, _)| is_of_outer_cargo(name)) {
@@ -68,7 +72,7 @@ pub(crate) fn command(
     }
     command
         .current_dir(root)
-        .args([verb, "--package", "lvs-ebpf", "--bin", "lvs", "--release"])
+        .args([verb, "--package", "lvs-ebpf", "--bin", name, "--release"])
         .args(["--target", TRIPLE, "-Z", "build-std=core", "--target-dir"])
         .arg(target_dir)
         // -Z build-std on a stable compiler: `core` for bpf exists as source only.

@@ -50,5 +50,8 @@ fn clippy_host(_: &mut Tally) -> Result<()> {
 }
 
 fn clippy_bpf(_: &mut Tally) -> Result<()> {
-    workspace::run(workspace::bpf_cargo("clippy")?.args(["--", "--deny", "warnings"]))
+    for mut command in [workspace::bpf_cargo("clippy")?, workspace::bpf_cargo_bench("clippy")?] {
+        workspace::run(command.args(["--", "--deny", "warnings"]))?;
+    }
+    Ok(())
 }

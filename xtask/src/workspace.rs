@@ -11,6 +11,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::bpf_cargo;
 
+/// The object of the bench's programs.
+const BENCH: &str = "lvs-bench";
+
 /// The directory of the workspace's `Cargo.toml`.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
@@ -38,14 +41,25 @@ pub(crate) fn cargo() -> Command {
 
 /// `cargo verb` for the packet program, built as `lvs-ctl/build.rs` builds it.
 pub(crate) fn bpf_cargo(verb: &str) -> Result<Command> {
-    let target = target()?.join("bpf");
-    Ok(bpf_cargo::command(&cargo_path(), verb, root(), &target, env::consts::ARCH))
+    bpf_cargo_of(verb, bpf_cargo::PRODUCT)
+}
+
+/// `cargo verb` for the programs of the bench.
+pub(crate) fn bpf_cargo_bench(verb: &str) -> Result<Command> {
+    let mut command = bpf_cargo_of(verb, BENCH)?;
+    command.args(["--features", "bench"]);
+    Ok(command)
 }
 
 /// Builds the packet program and says where its object lies.
 pub(crate) fn build_object() -> Result<PathBuf> {
     run(&mut bpf_cargo("build")?)?;
-    Ok(bpf_cargo::object(&target()?.join("bpf")))
+    bpf_object(bpf_cargo::PRODUCT)
+}
+
+/// Where the object of the bench's programs lies, once it is built.
+pub(crate) fn bench_object() -> Result<PathBuf> {
+    bpf_object(BENCH)
 }
 
 /// Shows the command, runs it, and fails when it fails.
@@ -66,6 +80,15 @@ pub(crate) fn show(command: &Command) -> String {
         if plain { word.into_owned() } else { format!("'{word}'") }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+fn bpf_cargo_of(verb: &str, name: &str) -> Result<Command> {
+    let target = target()?.join("bpf");
+    Ok(bpf_cargo::command(&cargo_path(), verb, root(), &target, env::consts::ARCH, name))
+}
+
+fn bpf_object(name: &str) -> Result<PathBuf> {
+    Ok(bpf_cargo::object(&target()?.join("bpf"), name))
 }
 
 fn cargo_path() -> OsString {

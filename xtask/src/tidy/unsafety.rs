@@ -7,6 +7,8 @@ const ALLOWED: &[&str] = &[
     // the packet's and the maps' raw pointers, helpers, atomic instructions, entry points
     "lvs-ebpf/src/kernel/",
     "lvs-ebpf/src/main.rs",
+    // the same of the bench's programs
+    "lvs-ebpf/src/bench/",
     // the connections' mmap
     "lvs-ctl/src/dataplane/kernel/",
     // the macros that make a type a header or a map value

@@ -22,7 +22,7 @@ mod pins;
 
 use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, time::Duration};
 
-use aya::Ebpf;
+use aya::{Ebpf, programs::Xdp};
 use lvs_common::{
     map::{NextHop, Tunables},
     net::Mac,
@@ -87,6 +87,15 @@ impl Kernel {
     #[must_use]
     pub fn is_adopted(&self) -> bool {
         self.adopted
+    }
+
+    /// The program of the native hook.
+    ///
+    /// # Errors
+    /// The object lacks it.
+    pub fn program(&self) -> Result<&Xdp, KernelError> {
+        let program = self.ebpf.program("lvs").ok_or(KernelError::Missing("lvs"))?;
+        program.try_into().map_err(|error| KernelError::program(&error))
     }
 
     /// Puts the program on an interface, in the place of a former one if there is one there.

@@ -1,0 +1,219 @@
+//! The product, loaded by its own code: program, rules, connections.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    maps::{Array, Map, MapData},
+    programs::{ProgramFd, Xdp},
+};
+use lvs_common::{ABI_VERSION, conntable::shared::BUCKET, map::name, verdict::Reason};
+use lvs_ctl::{
+    dataplane::{
+        DataPlane as _,
+        kernel::{Kernel, load::Options},
+    },
+    model::{
+        Change, Dest, DestAddr, Hop, LoopbackOnly, Method, Protocol, SchedulerFlags, Service,
+        ServiceId, Table,
+    },
+};
+
+use crate::world::{BPFFS, CLIENT_SIDE, DIRECTOR, SERVER_SIDE, World};
+
+/// Real servers of each service.
+pub const REAL_SERVERS: u8 = 16;
+
+/// The virtual service of DR.
+pub const DR: Rules = Rules {
+    service: SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 1), 80),
+    method: Method::DirectRoute,
+    network: [198, 51, 100, 0],
+    port: 80,
+};
+
+/// The virtual service of NAT.
+pub const NAT: Rules = Rules {
+    service: SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 2), 80),
+    method: Method::Masq,
+    network: [198, 51, 100, 100],
+    port: 8080,
+};
+
+/// A virtual service by rr, with real servers of consecutive addresses.
+pub struct Rules {
+    /// Its address and port.
+    pub service: SocketAddrV4,
+    method: Method,
+    /// The address before the first real server's.
+    network: [u8; 4],
+    port: u16,
+}
+
+/// A data plane, and what it was fed.
+pub struct Director {
+    kernel: Kernel,
+    pins: PathBuf,
+    /// What it must have counted.
+    pub fed: Fed,
+}
+
+/// How many packets of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// Of clients, forwarded.
+    pub requests: u64,
+    /// Of real servers, forwarded.
+    pub replies: u64,
+    /// Passed, being none of the director's.
+    pub not_ours: u64,
+}
+
+/// A connection table, as it stood.
+pub struct Snapshot {
+    buckets: Array<MapData, [u64; BUCKET]>,
+    values: Vec<[u64; BUCKET]>,
+}
+
+impl Rules {
+    /// Address and port of a real server: 0 is the oldest, the last one the newest.
+    pub fn real_server(&self, number: u8) -> SocketAddrV4 {
+        let [a, b, c, d] = self.network;
+        SocketAddrV4::new(Ipv4Addr::new(a, b, c, d + 1 + number), self.port)
+    }
+
+    /// Link-layer address of a real server.
+    pub fn mac(&self, number: u8) -> [u8; 6] {
+        [2, 0, 0, 1, self.network[3], number]
+    }
+
+    /// As the model names it.
+    fn id(&self) -> ServiceId {
+        let address = IpAddr::V4(*self.service.ip());
+        ServiceId::Address { protocol: Protocol::Tcp, address, port: self.service.port() }
+    }
+
+    fn dest(&self, number: u8) -> DestAddr {
+        let real = self.real_server(number);
+        DestAddr { address: IpAddr::V4(*real.ip()), port: real.port() }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let service = Service {
+            id: self.id(),
+            scheduler: "rr".into(),
+            scheduler_flags: SchedulerFlags::default(),
+            persistence: None,
+            engine: None,
+            one_packet: false,
+        };
+        let dests = (0..REAL_SERVERS).map(|number| Change::AddDest {
+            service: self.id(),
+            dest: Dest {
+                addr: self.dest(number),
+                method: self.method,
+                weight: 1,
+                upper_threshold: 0,
+                lower_threshold: 0,
+            },
+        });
+        [Change::AddService(service)].into_iter().chain(dests).collect()
+    }
+
+    /// Real servers of DR are beside the clients, those of NAT behind the other interface.
+    fn hop(&self, world: &World, number: u8) -> Hop {
+        let (interface, source) = match self.method {
+            Method::DirectRoute => (world.client_side, CLIENT_SIDE),
+            _ => (world.server_side, SERVER_SIDE),
+        };
+        Hop {
+            interface,
+            interface_name: String::new(),
+            mtu: 1500,
+            destination: self.mac(number),
+            source,
+            from: IpAddr::V4(DIRECTOR),
+            reflects: true,
+        }
+    }
+}
+
+impl Director {
+    /// Loads the program over new maps, with room for so many connections and both services.
+    pub fn new(world: &World, name: &str, connections: u32) -> Result<Self> {
+        let pins = PathBuf::from(BPFFS).join(name);
+        let mut kernel = Kernel::new(&Options { pin_dir: pins.clone(), connections })?;
+        let mut table = Table::default();
+        for change in [DR, NAT].iter().flat_map(Rules::changes) {
+            table.apply(&change, &LoopbackOnly)?;
+        }
+        kernel.commit(&table, &[DR.id(), NAT.id()])?;
+        for rules in [DR, NAT] {
+            for number in 0..REAL_SERVERS {
+                let hop = rules.hop(world, number);
+                kernel.resolve(rules.dest(number).address, Some(&hop))?;
+            }
+        }
+        Ok(Self { kernel, pins, fed: Fed::default() })
+    }
+
+    /// The program, to be fed.
+    pub fn target(&self) -> Result<&ProgramFd> {
+        Ok(self.program()?.fd()?)
+    }
+
+    /// The program.
+    pub fn program(&self) -> Result<&Xdp> {
+        Ok(self.kernel.program()?)
+    }
+
+    /// The connection table as it is.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let pin = self.pins.join(format!("v{ABI_VERSION}")).join(name::CONNS);
+        let buckets = Array::try_from(Map::Array(MapData::from_pin(pin)?))?;
+        let values = buckets.iter().collect::<Result<_, _>>()?;
+        Ok(Snapshot { buckets, values })
+    }
+
+    /// Fails unless everything that it was fed went where it should.
+    pub fn check(&self) -> Result<()> {
+        let mut counted = Fed::default();
+        for rules in [DR, NAT] {
+            for number in 0..REAL_SERVERS {
+                let counters = self.kernel.counters(&rules.id(), &rules.dest(number));
+                counted.requests += counters.in_packets;
+                counted.replies += counters.out_packets;
+            }
+        }
+        let not_ours = Reason::NotOurs.name();
+        let reasons = self.kernel.status().reasons;
+        let stopped: Vec<_> =
+            reasons.iter().filter(|it| it.packets > 0 && it.reason != not_ours).collect();
+        ensure!(stopped.is_empty(), "packets were not forwarded: {stopped:?}");
+        let passed = reasons.iter().find(|it| it.reason == not_ours);
+        counted.not_ours = passed.context("NotOurs is not counted")?.packets;
+        ensure!(counted == self.fed, "fed were {:?}, counted {counted:?}", self.fed);
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// Makes the table as it was then.
+    pub fn restore(&mut self) -> Result<()> {
+        for (index, value) in (0..).zip(&self.values) {
+            self.buckets.set(index, value, 0)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Director {
+    fn drop(&mut self) {
+        if let Err(error) = Kernel::detach(&self.pins) {
+            eprintln!("bench: {error}");
+        }
+    }
+}

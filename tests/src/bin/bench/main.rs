@@ -1,0 +1,108 @@
+//! Measures the packet program: nanoseconds of CPU a packet, above an empty program, beside those of
+//! a minimal one. `cargo xtask bench` builds and runs this.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `world` | a network and a BPF file system of this process's own |
+//! | `frame` | packets, as they go in and as they must come out |
+//! | `feeder` | packets fed to a program, and the time that takes |
+//! | `director` | the product: its program over rules and connections |
+//! | `yardstick` | the minimal program over a table of flows |
+//! | `subject` | what is measured: a program, its packets, its state |
+//! | `cases` | the cases of the table |
+//! | `report` | the table |
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "the table is what the program is for")]
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+mod cases;
+mod director;
+mod feeder;
+mod frame;
+mod report;
+mod subject;
+mod world;
+mod yardstick;
+
+use report::Report;
+use world::World;
+
+/// Measures the packet program, in a network of its own. Needs root.
+#[derive(Parser)]
+#[command(name = "lvs-bench")]
+struct Bench {
+    /// The object with the feeder and the yardstick
+    #[arg(long, value_name = "FILE")]
+    programs: PathBuf,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Fewer rounds, no million of flows: to see whether it works
+    #[arg(long)]
+    quick: bool,
+}
+
+/// How much is measured.
+struct Effort {
+    flows: &'static [u32],
+    /// How often everything is loaded anew: the place of the machine code is worth some nanoseconds.
+    loads: usize,
+    /// Rounds a load.
+    rounds: usize,
+    /// Packets a round.
+    packets: u32,
+}
+
+const FULL: Effort =
+    Effort { flows: &[1_000, 100_000, 1_000_000], loads: 3, rounds: 7, packets: 100_000 };
+const QUICK: Effort = Effort { flows: &[1_000, 100_000], loads: 1, rounds: 5, packets: 50_000 };
+
+fn main() -> Result<()> {
+    let bench = Bench::parse();
+    let object = fs::read(&bench.programs)
+        .with_context(|| format!("cannot read {}", bench.programs.display()))?;
+    let world = World::enter()?;
+    let effort = if bench.quick { QUICK } else { FULL };
+    let mut report = Report::default();
+    for load in 1..=effort.loads {
+        for &flows in effort.flows {
+            eprintln!("bench: load {load} of {}, {flows} flows", effort.loads);
+            measure(&world, &object, flows, &effort, &mut report)?;
+        }
+    }
+    if bench.json {
+        println!("{:#}", report.json());
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}
+
+/// Loads everything anew and measures every case at one number of flows.
+fn measure(
+    world: &World,
+    object: &[u8],
+    flows: u32,
+    effort: &Effort,
+    report: &mut Report,
+) -> Result<()> {
+    let mut cases = cases::all(world, object, flows, effort.packets)?;
+    // The first round fills caches and does not count.
+    for round in 0..=effort.rounds {
+        let count = cases.subjects.len();
+        for place in 0..count {
+            // Another order each round.
+            let place = if round % 2 == 0 { place } else { count - 1 - place };
+            cases.subjects[place].round(round > 0)?;
+        }
+    }
+    cases.check()?;
+    for subject in &cases.subjects {
+        report.add(flows, subject);
+    }
+    report.programs(&cases)
+}

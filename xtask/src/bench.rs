@@ -1,0 +1,48 @@
+//! `cargo xtask bench`.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
+
+/// Measure the packet program: nanoseconds a packet, beside those of a minimal one
+///
+/// Feeds packets to the program inside the kernel and takes off what the feeding costs. Fails
+/// when a packet does not go where it should. Takes two minutes; compare within one table only. Needs
+/// root: an ordinary user goes through sudo, after building. See docs/performance.md.
+#[derive(clap::Args)]
+pub(crate) struct Bench {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Fewer rounds, no million of flows: to see whether it works
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Verb for Bench {
+    const NEEDS: Needs = Needs::Traffic;
+
+    fn run(self) -> Result<()> {
+        quietly(&mut workspace::bpf_cargo_bench("build")?)?;
+        let mut build = workspace::cargo();
+        // Not in release: what is measured runs in the kernel.
+        quietly(build.args(["build", "--package", "lvs-tests", "--bin", "lvs-bench"]))?;
+        let program = workspace::target()?.join("debug/lvs-bench");
+        let mut bench = Root::find().command(program)?;
+        bench.arg("--programs").arg(workspace::bench_object()?);
+        let options = [("--json", self.json), ("--quick", self.quick)];
+        bench.args(options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option));
+        quietly(&mut bench)
+    }
+}
+
+/// Runs the command; what it prints is all that is printed.
+fn quietly(command: &mut Command) -> Result<()> {
+    let shown = workspace::show(command);
+    eprintln!("$ {shown}");
+    let status = command.status().with_context(|| format!("cannot run {shown}"))?;
+    ensure!(status.success(), "`{shown}` failed ({status})");
+    Ok(())
+}
