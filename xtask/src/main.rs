@@ -24,6 +24,7 @@ verb::verbs! {
     build_and_load::BuildAndLoad,
     demo::Demo,
     test::Test,
+    oracle::Oracle,
     tidy::Tidy,
     ci::Ci,
 }
