@@ -20,6 +20,8 @@
 //! | [`capture`] | frames seen at an interface |
 //! | [`mod@assert`] | waiting with a deadline |
 //!
+//! Beside it stands the [`rig`]: the loaded program alone, frame by frame, on a clock that is moved by hand.
+//!
 //! A topology is torn down when it is dropped, on SIGINT, SIGTERM and SIGHUP, and, after SIGKILL, by
 //! the next process that makes one.
 
@@ -37,6 +39,7 @@ mod plan;
 pub mod process;
 mod report;
 mod residue;
+pub mod rig;
 pub mod serve;
 pub mod split;
 pub mod status;

@@ -25,6 +25,7 @@ verb::verbs! {
     demo::Demo,
     test::Test,
     bench::Bench,
+    oracle::Oracle,
     tidy::Tidy,
     ci::Ci,
 }

@@ -67,11 +67,17 @@ fn perform(step: &Step, tally: &mut Tally) -> Outcome {
 
 impl Tally {
     /// Counts the line if it is a summary as test programs print it:
-    /// `test result: ok. 26 passed; 0 failed; 0 ignored; …`.
+    /// `test result: ok. 26 passed; 0 failed; 0 ignored; …`, or as this one does: `26 passed, 0 failed`.
     pub(crate) fn read(&mut self, line: &str) {
         if line.starts_with("test result: ") {
             self.passed += number_before("passed;", line);
             self.failed += number_before("failed;", line);
+        } else if let Some(both) = line.strip_suffix(" failed")
+            && let Some((passed, failed)) = both.split_once(" passed, ")
+            && let (Ok(passed), Ok(failed)) = (passed.parse::<usize>(), failed.parse::<usize>())
+        {
+            self.passed += passed;
+            self.failed += failed;
         }
     }
 }
@@ -111,7 +117,9 @@ mod tests {
         tally.read("test result: ok. 26 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
         tally.read("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured");
         tally.read("test a::b ... ok");
-        assert_eq!(tally.to_string(), "29 passed, 2 failed");
+        tally.read("10 passed, 1 failed");
+        tally.read("what passed, what failed");
+        assert_eq!(tally.to_string(), "39 passed, 3 failed");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    check_object,
+    check_object, oracle,
     setup::{self, Needs},
     steps::{self, Step, step},
     test_programs,
@@ -25,6 +25,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("examples in the docs", test_programs::run_doc),
     step("check-object", |_| check_object::check()),
     step("tests of the whole", test_programs::run_root),
+    step("recordings", oracle::step),
 ];
 
 impl Verb for Test {

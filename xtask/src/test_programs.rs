@@ -103,7 +103,7 @@ fn run(program: &TestProgram, mut command: Command, tally: &mut Tally) -> Result
 }
 
 /// Runs the command, passing on what it prints and counting its summaries.
-fn count(command: &mut Command, tally: &mut Tally) -> Result<()> {
+pub(crate) fn count(command: &mut Command, tally: &mut Tally) -> Result<()> {
     println!("$ {}", workspace::show(command));
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start it")?;
     let output = child.stdout.take().context("its output is piped")?;

@@ -9,6 +9,8 @@
 //! | `mapped` | a map's memory |
 //! | `conntable` | the sweeper and the listing over the mapped connection table |
 //! | `clock` | the program's clock, told from here |
+//! | `time` | what time it is on it |
+//! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
 mod clock;
@@ -19,10 +21,12 @@ pub mod load;
 mod mapped;
 mod maps;
 mod pins;
+mod program;
+mod time;
 
-use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc};
 
-use aya::{Ebpf, programs::Xdp};
+use aya::Ebpf;
 use lvs_common::{
     map::{NextHop, Tunables},
     net::Mac,
@@ -31,7 +35,6 @@ use lvs_common::{
 
 use self::{
     attach::{Hook, Links},
-    clock::Clock,
     conntable::ConnTable,
     load::{Common, Loaded, Options},
     mapped::Mapped,
@@ -49,6 +52,7 @@ use crate::{
 
 pub use conntable::Swept;
 pub use error::KernelError;
+pub use time::Time;
 
 /// The data plane of one director.
 pub struct Kernel {
@@ -58,15 +62,15 @@ pub struct Kernel {
     ebpf: Ebpf,
     pins: Pins,
     common: Common,
-    tunables: Mapped,
-    clock: Clock,
+    tunables: Arc<Mapped>,
+    time: Time,
     adopted: bool,
 }
 
 /// Ends connections when their time is over. Runs beside the director, on a thread of its own.
 pub struct Sweeper {
     conns: ConnTable,
-    clock: Clock,
+    time: Time,
 }
 
 impl Kernel {
@@ -80,22 +84,15 @@ impl Kernel {
         let maps = Maps::new(&mut ebpf, common.buckets)?;
         let planner = Planner::adopt(maps.found()?);
         let links = Links::default();
-        Ok(Self { maps, planner, links, ebpf, pins, common, tunables, clock, adopted })
+        let tunables = Arc::new(tunables);
+        let time = Time::new(clock, Arc::clone(&tunables));
+        Ok(Self { maps, planner, links, ebpf, pins, common, tunables, time, adopted })
     }
 
     /// Whether a former controller's maps were taken over.
     #[must_use]
     pub fn is_adopted(&self) -> bool {
         self.adopted
-    }
-
-    /// The program of the native hook.
-    ///
-    /// # Errors
-    /// The object lacks it.
-    pub fn program(&self) -> Result<&Xdp, KernelError> {
-        let program = self.ebpf.program("lvs").ok_or(KernelError::Missing("lvs"))?;
-        program.try_into().map_err(|error| KernelError::program(&error))
     }
 
     /// Puts the program on an interface, in the place of a former one if there is one there.
@@ -118,7 +115,13 @@ impl Kernel {
     /// What ends connections.
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
-        Sweeper { conns: self.maps.conns.clone(), clock: self.clock }
+        Sweeper { conns: self.maps.conns.clone(), time: self.time.clone() }
+    }
+
+    /// The clock that connections end by.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        self.time.clone()
     }
 
     /// Removes everything that is pinned below a directory: programs leave their interfaces, and
@@ -209,8 +212,8 @@ impl DataPlane for Kernel {
         &self,
         visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
     ) -> Result<(), DataPlaneError> {
-        let now = self.clock.ticks(monotonic());
-        let tick = self.clock.ticks_per_second();
+        let now = self.time.now();
+        let tick = self.time.ticks_per_second();
         self.maps.conns.visit(&mut |standing| {
             listing::connection(&standing, now, tick).map_or(ControlFlow::Continue(()), &mut *visit)
         });
@@ -277,10 +280,6 @@ impl Sweeper {
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
-        self.conns.sweep(self.clock.ticks(monotonic()))
+        self.conns.sweep(self.time.now())
     }
-}
-
-fn monotonic() -> Duration {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Into::into)
 }

@@ -1,0 +1,83 @@
+//! Command lines, run by `lvs-ctl`'s own ipvsadm against a director in the same process.
+
+use lvs_ctl::{
+    api::{
+        client::{ClientError, Controller},
+        types::{
+            ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing, Problem,
+            Settings, Status,
+        },
+    },
+    cli::{
+        ipvsadm::{self, Program, Streams},
+        names::System,
+    },
+    dataplane::DataPlane,
+    director::{Director, DirectorError},
+};
+
+/// What a command said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Standard output.
+    pub output: String,
+    /// Standard error.
+    pub error: String,
+    /// Its exit code.
+    pub exit: u8,
+}
+
+/// The director as the command lines reach it, without a socket between.
+struct NextDoor<'d, D>(&'d mut Director<D>);
+
+pub(super) fn run<D: DataPlane>(director: &mut Director<D>, line: &str) -> Said {
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let Some(program) = words.next().as_deref().and_then(Program::named) else {
+        return Said { error: format!("no program for `{line}`"), exit: 127, ..Said::default() };
+    };
+    let words: Vec<String> = words.collect();
+    let (mut output, mut error) = (Vec::new(), Vec::new());
+    let streams = Streams { input: &mut std::io::empty(), output: &mut output, error: &mut error };
+    let mut controller = NextDoor(director);
+    let exit = ipvsadm::run(program, &words, streams, &System::default(), Ok(&mut controller));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Said { output: text(output), error: text(error), exit }
+}
+
+impl<D: DataPlane> Controller for NextDoor<'_, D> {
+    fn change(&mut self, request: &ChangeRequest) -> Result<ChangeAnswer, ClientError> {
+        self.0.change(request).map(Into::into).map_err(|error| problem(&error))
+    }
+
+    fn listing(&mut self, query: &ListQuery) -> Result<Listing, ClientError> {
+        self.0.listing(query).map_err(|error| problem(&error))
+    }
+
+    fn settings(&mut self) -> Result<Settings, ClientError> {
+        Ok(self.0.settings())
+    }
+
+    fn connections(
+        &mut self,
+        query: &ConnectionQuery,
+        visit: &mut dyn FnMut(Connection) -> bool,
+    ) -> Result<(), ClientError> {
+        // Breaking off is the visitor's own business.
+        let connections = self.0.connections(query).map_err(|error| problem(&error))?;
+        connections.into_iter().all(visit);
+        Ok(())
+    }
+
+    fn status(&mut self) -> Result<Status, ClientError> {
+        Ok(self.0.status())
+    }
+}
+
+fn problem(error: &DirectorError) -> ClientError {
+    // ipvsadm has few words; whoever reads a report wants the whole.
+    let mut problem = Problem::from(error);
+    if let Some(detail) = &problem.detail {
+        problem.message = format!("{}: {detail}", problem.message);
+    }
+    ClientError::Problem(problem)
+}

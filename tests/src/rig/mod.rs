@@ -1,0 +1,268 @@
+//! The rig: the loaded program in a network of its own, frame by frame, with a clock that is moved by hand.
+//!
+//! What forwards is the product: `lvs-ctl`'s ipvsadm, director and kernel data plane, and the program as
+//! the kernel runs it (`BPF_PROG_TEST_RUN`). What is made up is what stands around it: one router toward
+//! all clients, real servers that are a MAC each, and time. Needs root.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`packet`] | packets as tests speak of them, and as frames |
+//! | `place` | the thread's own network, mounts and bpffs |
+//! | `run` | one frame through the program |
+//! | `clock` | time, let pass by hand |
+//! | `lines` | command lines, to the director next door |
+//! | [`way`] | which way a packet went, and whether it did so to the byte |
+
+mod clock;
+mod lines;
+pub mod packet;
+mod place;
+mod run;
+pub mod way;
+
+use std::{collections::BTreeSet, net::IpAddr, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::programs::Xdp;
+use aya_obj::programs::XdpAttachType;
+use lvs_ctl::{
+    dataplane::kernel::{Kernel, Sweeper, Time, load},
+    director::{Director, ListQuery, Listing, Options},
+    model::{Hop, LoopbackOnly, Timeouts, Way},
+};
+
+pub use self::{
+    lines::Said,
+    place::Place,
+    run::{Fate, run},
+};
+use self::{
+    packet::{Mac, Packet},
+    place::Interface,
+};
+
+/// Longer than anything lasts.
+const LONG: Duration = Duration::from_hours(24);
+
+/// A loaded program with a director and everything around them.
+pub struct Rig<'p> {
+    place: &'p Place,
+    program: Xdp,
+    director: Director<Kernel>,
+    time: Time,
+    sweeper: Sweeper,
+    /// Time that was let pass.
+    elapsed: Duration,
+    /// Packets for which there was no real server, so far.
+    no_dest: u64,
+    /// Addresses of real servers, those included that are gone.
+    known: BTreeSet<IpAddr>,
+    /// Places in tables that are in use without a rule.
+    empty: Vec<(String, u64)>,
+}
+
+/// Where a frame came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// From the router toward the clients.
+    Clients,
+    /// From the real servers' network.
+    Servers,
+}
+
+impl<'p> Rig<'p> {
+    /// Loads the program, over new maps, and starts a director without rules.
+    ///
+    /// # Errors
+    /// The kernel refuses something.
+    pub fn new(place: &'p Place) -> Result<Self> {
+        place.clear()?;
+        let options = load::Options { pin_dir: place.bpffs().join("lvs"), connections: 4096 };
+        let mut kernel = Kernel::new(&options)?;
+        let (time, sweeper) = (kernel.time(), kernel.sweeper());
+        let pin = place.bpffs().join("program");
+        kernel.program_mut()?.pin(&pin).context("cannot pin the program")?;
+        let program = Self::another(&pin)?;
+        let director = Director::new(kernel, Box::new(LoopbackOnly), Options::default());
+        let empty = places(&director);
+        Ok(Self {
+            place,
+            program,
+            director,
+            time,
+            sweeper,
+            elapsed: Duration::ZERO,
+            no_dest: 0,
+            known: BTreeSet::new(),
+            empty,
+        })
+    }
+
+    /// Another handle on the program, for another thread: see [`run`].
+    ///
+    /// # Errors
+    /// The kernel has no descriptor to give.
+    pub fn program(&self) -> Result<Xdp> {
+        Self::another(&self.place.bpffs().join("program"))
+    }
+
+    /// Everything as after [`Self::new`], but sooner: the kernel does not have to look at the program again.
+    ///
+    /// # Errors
+    /// Something is left over, which is a fault of the product's.
+    pub fn reset(&mut self) -> Result<()> {
+        let defaults = Timeouts::default();
+        self.must("ipvsadm -C")?;
+        self.must(&format!(
+            "ipvsadm --set {} {} {}",
+            defaults.tcp_s, defaults.tcp_fin_s, defaults.udp_s
+        ))?;
+        // Templates outlive their connections; a real server's slot is kept until the last of them.
+        for _ in 0..3 {
+            self.time.advance(LONG);
+            self.sweep();
+            self.director.tick();
+        }
+        let left = self.must("ipvsadm -Lnc")?;
+        ensure!(left.lines().count() == 2, "connections that do not end:\n{left}");
+        let (left, empty) = (places(&self.director), &self.empty);
+        ensure!(left == *empty, "places that are not given back: {left:?}, of {empty:?}");
+        Ok(())
+    }
+
+    /// Runs a line of ipvsadm, the word itself included, as far as its words are separated by blanks.
+    pub fn ipvsadm(&mut self, line: &str) -> Said {
+        let said = lines::run(&mut self.director, line);
+        self.show_ways();
+        said
+    }
+
+    /// As [`Self::ipvsadm`], for a line that must do.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn must(&mut self, line: &str) -> Result<String> {
+        let said = self.ipvsadm(line);
+        ensure!(said.exit == 0, "`{line}`: exit {}, {}", said.exit, said.error.trim());
+        Ok(said.output)
+    }
+
+    /// The services and their real servers, newest first.
+    ///
+    /// # Panics
+    /// If the director has nothing to say.
+    #[must_use]
+    pub fn listing(&self) -> Listing {
+        self.director.listing(&ListQuery::default()).expect("a listing of everything")
+    }
+
+    /// Packets that were not forwarded, by the name of the reason.
+    #[must_use]
+    pub fn reason(&self, name: &str) -> u64 {
+        let reasons = self.director.status().plane.reasons;
+        reasons.iter().find(|count| count.reason == name).map_or(0, |count| count.packets)
+    }
+
+    /// Every reason that packets have been counted under.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(String, u64)> {
+        let reasons = self.director.status().plane.reasons.into_iter();
+        reasons
+            .filter(|count| count.packets > 0)
+            .map(|count| (count.reason, count.packets))
+            .collect()
+    }
+
+    /// Sends a frame through the program.
+    ///
+    /// # Errors
+    /// The kernel does not run it.
+    pub fn send(&self, side: Side, packet: &Packet) -> Result<Fate> {
+        run(&self.program, self.index(side), &self.arriving(side, packet))
+    }
+
+    /// The frame that brings a packet to the director.
+    #[must_use]
+    pub fn arriving(&self, side: Side, packet: &Packet) -> Vec<u8> {
+        packet.frame(self.interface(side).mac, neighbour(side, packet))
+    }
+
+    /// The number of the interface on a side.
+    #[must_use]
+    pub fn index(&self, side: Side) -> u32 {
+        self.interface(side).index
+    }
+
+    /// The frame that takes a packet out of the director: to a neighbour, by the interface on that side.
+    #[must_use]
+    pub fn outward(&self, side: Side, to: Mac, packet: &Packet) -> Vec<u8> {
+        packet.frame(to, self.interface(side).mac)
+    }
+
+    /// Sets one of IPVS's tunables.
+    ///
+    /// # Errors
+    /// There is no such tunable.
+    pub fn tunable(&mut self, name: &str, value: u64) -> Result<()> {
+        anyhow::bail!("there is no tunable {name} to set to {value}")
+    }
+
+    /// Marks the packets for a prefix.
+    ///
+    /// # Errors
+    /// They cannot be marked.
+    pub fn mark(&mut self, prefix: &str, mark: u32) -> Result<()> {
+        anyhow::bail!("packets for {prefix} cannot be marked {mark}")
+    }
+
+    fn another(pin: &Path) -> Result<Xdp> {
+        Xdp::from_pin(pin, XdpAttachType::Interface).context("cannot take hold of the program")
+    }
+
+    /// Tells the director the way to every real server that it has come to know.
+    fn show_ways(&mut self) {
+        let addresses = self.director.ways().borrow().addresses.clone();
+        self.known.extend(&addresses);
+        let server_side = &self.place.servers;
+        let way = |address: IpAddr| {
+            Way::Hop(Hop {
+                interface: server_side.index,
+                interface_name: server_side.name.to_owned(),
+                mtu: place::MTU,
+                destination: packet::mac_of(address),
+                source: server_side.mac,
+                from: if address.is_ipv4() { place::DIP } else { place::DIP6 },
+                reflects: false,
+            })
+        };
+        self.director
+            .resolve(addresses.into_iter().map(|address| (address, way(address))).collect());
+    }
+
+    fn interface(&self, side: Side) -> &Interface {
+        match side {
+            Side::Clients => &self.place.clients,
+            Side::Servers => &self.place.servers,
+        }
+    }
+}
+
+/// Whoever hands the director a packet on that side.
+fn neighbour(side: Side, packet: &Packet) -> Mac {
+    match side {
+        Side::Clients => place::ROUTER,
+        Side::Servers => packet::mac_of(packet.from.ip()),
+    }
+}
+
+/// Places in use, by what they hold.
+fn places(director: &Director<Kernel>) -> Vec<(String, u64)> {
+    let tables = director.status().plane.tables.into_iter();
+    tables.map(|table| (table.name, table.used)).collect()
+}
+
+/// The router toward all clients.
+#[must_use]
+pub fn router() -> Mac {
+    place::ROUTER
+}
