@@ -30,13 +30,9 @@ fn are_without_fault(cluster: &Cluster) {
     for way in BOTH {
         let client = cluster.client();
         client.sequential(way.to(80), 4).assert_is(&way.split([2, 2]));
-        for (first, size) in (1024..).step_by(2).zip([1_usize, 2, 3, 1399, 1400]) {
+        for size in [1_usize, 2, 3, 1399, 1400] {
             let payload = vec![b'x'; size];
-            client
-                .clone()
-                .from_port(first)
-                .datagrams(way.to(53), 2, &payload)
-                .assert_is(&way.split([1, 1]));
+            client.datagrams(way.to(53), 2, &payload).assert_is(&way.split([1, 1]));
             for _ in 0..2 {
                 client.tcp_echo(way.to(3306), &payload).unwrap();
             }

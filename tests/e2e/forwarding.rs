@@ -104,10 +104,9 @@ fn datagrams_of_every_size_are_answered_in_generic_mode() {
 fn datagrams(cluster: &Cluster) {
     for way in BOTH {
         cluster.serve(way, "-u", 53, "-s rr");
-        // Ports of their own: the kernel may choose one twice, which would be one connection.
-        for (first, size) in (1024..).step_by(20).zip(DATAGRAMS) {
-            let (client, payload) = (cluster.client().from_port(first), vec![b'x'; size]);
-            client.datagrams(way.to(53), 20, &payload).assert_is(&way.split([10, 10]));
+        for size in DATAGRAMS {
+            let payload = vec![b'x'; size];
+            cluster.client().datagrams(way.to(53), 20, &payload).assert_is(&way.split([10, 10]));
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
     os::{fd::AsFd as _, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU16},
     thread,
     time::Duration,
 };
@@ -31,6 +31,9 @@ use crate::{
     residue::{self, NETNS_DIR, NETNS_PREFIX, Residue},
 };
 
+/// Clients' first port, above those of services.
+const FIRST_PORT: u16 = 10_000;
+
 /// A network namespace that `ip netns` sees. When it is dropped, the processes in it are killed and
 /// it is removed.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub struct Netns {
     label: String,
     handle: Arc<File>,
     lab: Arc<Lab>,
+    ports: AtomicU16,
 }
 
 impl Netns {
@@ -53,7 +57,8 @@ impl Netns {
             text(&format!("ip netns add {name}"), &added)?;
             File::open(Path::new(NETNS_DIR).join(&name)).context("opening the new namespace")
         })?;
-        Ok(Self { name, label: label.into(), handle: Arc::new(handle), lab: Arc::clone(lab) })
+        let (handle, lab) = (Arc::new(handle), Arc::clone(lab));
+        Ok(Self { name, label: label.into(), handle, lab, ports: AtomicU16::new(FIRST_PORT) })
     }
 
     /// As `ip netns` knows it.
@@ -66,6 +71,11 @@ impl Netns {
     #[must_use]
     pub fn lab(&self) -> &Arc<Lab> {
         &self.lab
+    }
+
+    /// The next port for a client in it.
+    pub(crate) fn ports(&self) -> &AtomicU16 {
+        &self.ports
     }
 
     /// Runs the closure on a thread inside the namespace. Sockets made there stay there, whichever

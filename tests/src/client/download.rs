@@ -71,6 +71,11 @@ impl Download {
         Ok(())
     }
 
+    /// From now on as fast as it goes.
+    pub fn hurry(&self) {
+        self.progress.lock().hurried = true;
+    }
+
     /// Waits for the end.
     ///
     /// # Errors
@@ -90,6 +95,7 @@ struct Progress {
 #[derive(Debug, Default)]
 struct State {
     received: u64,
+    hurried: bool,
     ended: bool,
 }
 
@@ -98,9 +104,12 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn receive(&self, received: u64) {
-        self.lock().received = received;
+    /// Notes how much has been received; true if there is no hurry.
+    fn receive(&self, received: u64) -> bool {
+        let mut state = self.lock();
+        state.received = received;
         self.changed.notify_all();
+        !state.hurried
     }
 
     fn end(&self) {
@@ -136,8 +145,9 @@ fn transfer(
         let length = piece.len();
         from.consume(length);
         received += length as u64;
-        progress.receive(received);
-        if let Some(due) = rate.and_then(|rate| due(received, rate)) {
+        if progress.receive(received)
+            && let Some(due) = rate.and_then(|rate| due(received, rate))
+        {
             thread::sleep(due.saturating_sub(begun.elapsed()));
         }
     }

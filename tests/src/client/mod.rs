@@ -8,6 +8,7 @@ mod ping;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::Duration,
 };
@@ -24,22 +25,34 @@ use crate::{netns::Netns, split::Split};
 /// After so many failures a series of requests ends: each may take as long as the time limit.
 const FAILURES_MAX: usize = 10;
 
+/// From here on the kernel gives ports to who does not choose (`ip_local_port_range`).
+const KERNELS_PORTS: u16 = 32_768;
+
 /// Makes connections from a host. Every attempt is a connection of its own from a port of its own,
 /// every wait has a limit.
 #[derive(Debug, Clone)]
 pub struct Client<'h> {
     netns: &'h Netns,
-    origin: Origin,
+    origin: Origin<'h>,
 }
 
 /// From where a connection is made, and how long it may take. Usable on any thread in the namespace.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin {
+pub(crate) struct Origin<'h> {
     /// Unspecified: the kernel chooses.
     address: Option<IpAddr>,
-    /// Of the first connection; each further one takes the next port. `None`: the kernel chooses.
-    first_port: Option<u16>,
+    ports: Ports<'h>,
     timeout: Duration,
+}
+
+/// From which ports connections are made. Never left to the kernel, which soon takes one again: to
+/// a director that would be the same connection.
+#[derive(Debug, Clone, Copy)]
+enum Ports<'h> {
+    /// This for the first attempt, and so on.
+    From(u16),
+    /// The next that nobody in the namespace has had.
+    Next(&'h AtomicU16),
 }
 
 /// The answer of a UDP echo.
@@ -56,7 +69,8 @@ pub struct UdpAnswer {
 impl<'h> Client<'h> {
     pub(crate) fn new(netns: &'h Netns) -> Self {
         let timeout = Duration::from_secs(10);
-        Self { netns, origin: Origin { address: None, first_port: None, timeout } }
+        let ports = Ports::Next(netns.ports());
+        Self { netns, origin: Origin { address: None, ports, timeout } }
     }
 
     /// How long a connection may take to be made, and to be silent (10 s unless said).
@@ -76,7 +90,7 @@ impl<'h> Client<'h> {
     /// Connects from this port, the next attempt from the one after it, and so on.
     #[must_use]
     pub fn from_port(mut self, first: u16) -> Self {
-        self.origin.first_port = Some(first);
+        self.origin.ports = Ports::From(first);
         self
     }
 
@@ -192,7 +206,7 @@ impl<'h> Client<'h> {
     }
 }
 
-impl Origin {
+impl Origin<'_> {
     /// A connection, with limits on silence; `attempt` chooses the port.
     pub(crate) fn connect(&self, to: SocketAddr, attempt: usize) -> Result<TcpStream> {
         let socket = self.socket(to, attempt, Type::STREAM, Protocol::TCP)?;
@@ -233,23 +247,28 @@ impl Origin {
         let socket = Socket::new(Domain::for_address(to), kind, Some(protocol))?;
         socket.set_read_timeout(Some(self.timeout))?;
         socket.set_write_timeout(Some(self.timeout))?;
-        if self.address.is_some() || self.first_port.is_some() {
-            let any = if to.is_ipv4() {
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-            } else {
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-            };
-            let port = match self.first_port {
-                Some(first) => {
-                    first.checked_add(u16::try_from(attempt)?).context("no port left")?
-                }
-                None => 0,
-            };
-            let from = SocketAddr::new(self.address.unwrap_or(any), port);
-            socket.set_reuse_address(true)?;
-            socket.bind(&from.into()).with_context(|| format!("binding to {from}"))?;
-        }
+        let any = if to.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
+        let from = SocketAddr::new(self.address.unwrap_or(any), self.ports.take(attempt)?);
+        socket.set_reuse_address(true)?;
+        socket.bind(&from.into()).with_context(|| format!("binding to {from}"))?;
         Ok(socket)
+    }
+}
+
+impl Ports<'_> {
+    fn take(self, attempt: usize) -> Result<u16> {
+        match self {
+            Self::From(first) => first.checked_add(u16::try_from(attempt)?),
+            Self::Next(next) => {
+                let port = next.fetch_add(1, Ordering::Relaxed);
+                (port < KERNELS_PORTS).then_some(port)
+            }
+        }
+        .context("no port left")
     }
 }
 
