@@ -7,12 +7,24 @@ use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow};
 
 use self::kernel::KernelError;
 use crate::{
-    model::{Connection, Counters, DestAddr, Hop, Load, PlaneStatus, ServiceId, Table, Timeouts},
+    model::{
+        Change, Connection, Counters, DestAddr, Hop, Invalid, Load, PlaneStatus, ServiceId, Table,
+        Timeouts,
+    },
     plan::PlanError,
 };
 
 /// The forwarding plane.
 pub trait DataPlane: Send {
+    /// Whether it can carry a change out at all, whatever the other rules are.
+    ///
+    /// # Errors
+    /// [`Invalid::Unsupported`].
+    fn supports(&self, change: &Change) -> Result<(), Invalid> {
+        let _: &Change = change;
+        Ok(())
+    }
+
     /// Makes packets go as `table` says; `touched` names the services that differ from the last
     /// commit, those that are gone included. All or nothing, for every packet.
     ///

@@ -228,7 +228,8 @@ impl<D: DataPlane> Director<D> {
     fn draft(&self, table: &mut Table, request: &ChangeRequest) -> Result<Draft, DirectorError> {
         let mut draft = Draft::default();
         for (index, change) in request.changes.iter().enumerate() {
-            match table.apply(change, &*self.host) {
+            let supported = self.plane.supports(change);
+            match supported.and_then(|()| table.apply(change, &*self.host)) {
                 Ok(effect) => draft.note(change, effect),
                 Err(invalid) if request.all_or_nothing => {
                     return Err(DirectorError::Refused { index, invalid });

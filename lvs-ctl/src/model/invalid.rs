@@ -39,6 +39,14 @@ pub enum Invalid {
     /// `ENETUNREACH`: the daemon's multicast group.
     #[error("Network is unreachable")]
     Unreachable,
+    /// The rule is IPVS's, but the data plane does not carry it out.
+    #[error("{words}: {why}")]
+    Unsupported {
+        /// What a kernel without it would say.
+        words: &'static str,
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// What stands behind `EINVAL`, for those who can be told more than ipvsadm says.
@@ -70,6 +78,12 @@ pub enum Why {
 }
 
 impl Invalid {
+    /// What the data plane cannot carry out, in the words of a kernel without it.
+    #[must_use]
+    pub fn unsupported(words: &'static str, why: impl Into<String>) -> Self {
+        Self::Unsupported { words, why: why.into() }
+    }
+
     /// A stable word for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -86,6 +100,7 @@ impl Invalid {
             Self::NoDaemon => "no-daemon",
             Self::NoDevice => "no-device",
             Self::Unreachable => "unreachable",
+            Self::Unsupported { .. } => "unsupported",
         }
     }
 

@@ -6,23 +6,50 @@ use lvs_common::{
     sched::Kind,
 };
 
-use crate::model::{self, Protocol, ServiceId};
+use crate::model::{self, Change, Protocol, ServiceId};
 
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// An address family or protocol, or a firewall mark.
-    #[error("virtual services by {0}")]
+    #[error("virtual services by {0} are not supported yet")]
     Service(&'static str),
     /// A scheduler.
-    #[error("scheduler {0} (there are rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf, mh)")]
+    #[error("{0} is not supported yet; rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf and mh are")]
     Scheduler(String),
-    /// An option of a service.
-    #[error("{0}")]
+    /// An option of a service, or a forwarding method.
+    #[error("{0} is not supported yet")]
     Option(&'static str),
-    /// A forwarding method.
-    #[error("the forwarding method {0}")]
-    Method(&'static str),
+}
+
+impl Unsupported {
+    /// What a kernel without it says to ipvsadm.
+    #[must_use]
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Scheduler(_) => "Scheduler or persistence engine not found",
+            Self::Service(_) => "Operation not supported with specified address family",
+            Self::Option(_) => "Protocol not available",
+        }
+    }
+}
+
+/// Whether the program can carry a change out, whatever the other rules are.
+///
+/// # Errors
+/// It cannot.
+pub fn supports(change: &Change) -> Result<(), Unsupported> {
+    match change {
+        Change::AddService(service) | Change::EditService(service) => {
+            key(&service.id)?;
+            scheduler(service).map(|_kind| ())
+        }
+        Change::AddDest { service, dest } | Change::EditDest { service, dest } => {
+            key(service)?;
+            method(dest.method).map(|_method| ())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What packets find the service by.
@@ -53,7 +80,7 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
 /// The program does not have the scheduler, or not the service's options for it.
 pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
     if service.persistence.is_some() {
-        return Err(Unsupported::Option("persistent services"));
+        return Err(Unsupported::Option("persistence"));
     }
     if service.one_packet {
         return Err(Unsupported::Option("one-packet scheduling"));
@@ -83,12 +110,7 @@ pub fn dest(
     dest: &model::Dest,
     next_hop: u32,
 ) -> Result<map::Dest, Unsupported> {
-    let method = match dest.method {
-        model::Method::Masq => Method::MASQ,
-        model::Method::DirectRoute => Method::DIRECT_ROUTE,
-        model::Method::Tunnel(_) => return Err(Unsupported::Method("tunneling")),
-        model::Method::Local => return Err(Unsupported::Method("local node")),
-    };
+    let method = method(dest.method)?;
     Ok(map::Dest {
         address: Addr::from(dest.addr.address),
         next_hop,
@@ -100,4 +122,13 @@ pub fn dest(
         method,
         pad: [0; 9],
     })
+}
+
+fn method(method: model::Method) -> Result<Method, Unsupported> {
+    match method {
+        model::Method::Masq => Ok(Method::MASQ),
+        model::Method::DirectRoute => Ok(Method::DIRECT_ROUTE),
+        model::Method::Tunnel(_) => Err(Unsupported::Option("tunneling")),
+        model::Method::Local => Err(Unsupported::Option("a local node")),
+    }
 }

@@ -61,7 +61,7 @@ pub enum Op {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The program cannot carry the rule out.
-    #[error("{0} are not supported")]
+    #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// A map is full.
     #[error("no room for another {what}, only for {capacity}")]

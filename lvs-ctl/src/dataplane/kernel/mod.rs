@@ -44,10 +44,10 @@ use self::{
 use super::{DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Connection, Counters, DestAddr, Hop, InterfaceStatus, Load, PlaneStatus, ReasonCount,
-        ServiceId, Table, TableStatus, Timeouts,
+        Change, Connection, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, PlaneStatus,
+        ReasonCount, ServiceId, Table, TableStatus, Timeouts,
     },
-    plan::{Op, Planner},
+    plan::{Op, Planner, compile},
 };
 
 pub use conntable::Swept;
@@ -148,6 +148,12 @@ impl Kernel {
 }
 
 impl DataPlane for Kernel {
+    fn supports(&self, change: &Change) -> Result<(), Invalid> {
+        compile::supports(change).map_err(|unsupported| {
+            Invalid::unsupported(unsupported.words(), unsupported.to_string())
+        })
+    }
+
     fn commit(&mut self, table: &Table, touched: &[ServiceId]) -> Result<(), DataPlaneError> {
         let ops = {
             let maps = &self.maps;
