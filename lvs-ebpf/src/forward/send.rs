@@ -36,10 +36,16 @@ pub(super) fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict> {
     Ok(())
 }
 
+/// Whether the frame leaves in the driver by the interface that it came in by.
+#[inline(always)]
+pub(super) fn reflects<F: Frame>(frame: &F, hop: &NextHop) -> bool {
+    hop.flags & NextHop::REFLECTS != 0 && hop.interface == frame.ingress()
+}
+
 /// Addressed to the next hop and out.
 #[inline(always)]
 pub(super) fn out<F: Frame>(frame: &mut F, hop: &NextHop) -> Result<Verdict, Verdict> {
-    let reflects = hop.flags & NextHop::REFLECTS != 0 && hop.interface == frame.ingress();
+    let reflects = reflects(frame, hop);
     let ethernet = frame.at_mut::<Ethernet>(0).ok_or(BROKEN)?;
     ethernet.destination = hop.destination;
     ethernet.source = hop.source;
