@@ -36,6 +36,11 @@ pub use word::{Entry, Key, WAYS, WORDS};
 pub trait Bucket: Copy {
     /// The word now.
     fn load(self, word: usize) -> u64;
+    /// Lets a word's cache line be on its way from memory, for a load to come.
+    #[inline(always)]
+    fn expect(self, word: usize) {
+        _ = word;
+    }
     /// Sets a word that nobody else writes.
     fn store(self, word: usize, value: u64);
     /// Sets the word if it is `old`; what it was.

@@ -54,6 +54,12 @@ impl Bucket for Row {
     }
 
     #[inline(always)]
+    fn expect(self, word: usize) {
+        // A load whose value nobody waits for: there is no instruction to prefetch.
+        self.load(word);
+    }
+
+    #[inline(always)]
     fn store(self, word: usize, value: u64) {
         // SAFETY: within the bucket.
         unsafe { self.word(word).write_volatile(value) }

@@ -28,6 +28,20 @@ const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 1024)
 const NEW_CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(172, 16, 0, 1), 1024);
 /// Neither a virtual service nor a real server.
 const STRANGER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 77), 80);
+/// Cases that share a director.
+const GROUPS: [(&[&str], Make); 4] = [
+    (&[DR_ESTABLISHED, NOT_OURS], |bench| bench.dr()),
+    (&[NAT_REQUEST, NAT_REPLY], |bench| bench.nat()),
+    (&[NEW], |bench| bench.opening()),
+    (&[FLOOD], |bench| bench.flood()),
+];
+const DR_ESTABLISHED: &str = "DR, established";
+const NOT_OURS: &str = "not ours";
+const NAT_REQUEST: &str = "NAT, request";
+const NAT_REPLY: &str = "NAT, reply";
+const NEW: &str = "new, half full";
+const FLOOD: &str = "new, full of half-open";
+
 /// More flows than are ever fed.
 const ENDLESS: u32 = 1 << 31;
 
@@ -39,15 +53,18 @@ pub struct Cases {
     yardstick: Yardstick,
 }
 
-/// Makes them, with `packets` a round.
-pub fn all(world: &World, object: &[u8], flows: u32, packets: u32) -> Result<Cases> {
+/// Makes those with `only` in their name, with `packets` a round.
+pub fn all(world: &World, object: &[u8], flows: u32, packets: u32, only: &str) -> Result<Cases> {
     let bench = Bench { world, object, flows, packets };
     let (minimal, yardstick) = bench.yardstick()?;
     let mut cases = Cases { subjects: vec![minimal], directors: Vec::new(), yardstick };
-    for make in [Bench::dr, Bench::nat, Bench::opening, Bench::flood] {
-        let (director, subjects) = make(&bench)?;
-        cases.directors.push(director);
-        cases.subjects.extend(subjects);
+    for (names, make) in GROUPS {
+        if names.iter().any(|name| name.contains(only)) {
+            let (director, mut subjects) = make(&bench)?;
+            subjects.retain(|subject| subject.name.contains(only));
+            cases.directors.push(director);
+            cases.subjects.extend(subjects);
+        }
     }
     Ok(cases)
 }
@@ -65,6 +82,7 @@ impl Cases {
     }
 }
 
+type Make = fn(&Bench<'_>) -> Result<Made>;
 type Made = (Rc<RefCell<Director>>, Vec<Subject>);
 
 struct Bench<'a> {
@@ -95,14 +113,14 @@ impl Bench<'_> {
         let director = Rc::new(RefCell::new(director));
         let segment = request(&DR, CLIENT, Tcp::ACK);
         let established = self.shared(
-            "DR, established",
+            DR_ESTABLISHED,
             &director,
             Kind::Request,
             Way { feed: self.feed(segment, Order::Random), action: TX, sent: to_dr(segment) },
         )?;
         let segment = Segment { destination: STRANGER, ..segment };
         let not_ours = self.shared(
-            "not ours",
+            NOT_OURS,
             &director,
             Kind::NotOurs,
             Way { feed: self.feed(segment, Order::Random), action: PASS, sent: segment },
@@ -119,7 +137,7 @@ impl Bench<'_> {
 
         let segment = request(&NAT, CLIENT, Tcp::ACK);
         let requests = self.shared(
-            "NAT, request",
+            NAT_REQUEST,
             &director,
             Kind::Request,
             Way {
@@ -155,7 +173,7 @@ impl Bench<'_> {
             ..self.feed(segment, Order::Random)
         };
         let way = Way { feed, action: REDIRECT, sent };
-        let replies = self.shared("NAT, reply", &director, Kind::Reply, way)?;
+        let replies = self.shared(NAT_REPLY, &director, Kind::Reply, way)?;
         Ok((director, vec![requests, replies]))
     }
 
@@ -170,7 +188,7 @@ impl Bench<'_> {
         let snapshot = director.snapshot()?;
         let director = Rc::new(RefCell::new(director));
         let state = State::Restored(director.clone(), snapshot);
-        let new = self.subject("new, half full", &director, way, packets, state)?;
+        let new = self.subject(NEW, &director, way, packets, state)?;
         Ok((director, vec![new]))
     }
 
@@ -183,7 +201,7 @@ impl Bench<'_> {
         self.send(&mut director, syn, self.places() / 4 * 5)?;
         let director = Rc::new(RefCell::new(director));
         let state = State::Shared(director.clone(), Kind::Request);
-        let flood = self.subject("new, full of half-open", &director, way, self.packets, state)?;
+        let flood = self.subject(FLOOD, &director, way, self.packets, state)?;
         Ok((director, vec![flood]))
     }
 

@@ -28,6 +28,7 @@ mod subject;
 mod world;
 mod yardstick;
 
+use cases::Cases;
 use report::Report;
 use world::World;
 
@@ -44,6 +45,12 @@ struct Bench {
     /// Fewer rounds, no million of flows: to see whether it works
     #[arg(long)]
     quick: bool,
+    /// Only cases with this in their name, beside the yardstick
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    case: String,
+    /// Only this many flows
+    #[arg(long, value_name = "N")]
+    flows: Option<u32>,
 }
 
 /// How much is measured.
@@ -69,9 +76,12 @@ fn main() -> Result<()> {
     let effort = if bench.quick { QUICK } else { FULL };
     let mut report = Report::default();
     for load in 1..=effort.loads {
-        for &flows in effort.flows {
+        let only = bench.flows.as_slice();
+        for &flows in if only.is_empty() { effort.flows } else { only } {
             eprintln!("bench: load {load} of {}, {flows} flows", effort.loads);
-            measure(&world, &object, flows, &effort, &mut report)?;
+            let mut cases = cases::all(&world, &object, flows, effort.packets, &bench.case)?;
+            measure(&mut cases, &effort)?;
+            report.add(flows, &cases)?;
         }
     }
     if bench.json {
@@ -82,15 +92,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Loads everything anew and measures every case at one number of flows.
-fn measure(
-    world: &World,
-    object: &[u8],
-    flows: u32,
-    effort: &Effort,
-    report: &mut Report,
-) -> Result<()> {
-    let mut cases = cases::all(world, object, flows, effort.packets)?;
+/// Measures every case.
+fn measure(cases: &mut Cases, effort: &Effort) -> Result<()> {
     // The first round fills caches and does not count.
     for round in 0..=effort.rounds {
         let count = cases.subjects.len();
@@ -100,9 +103,5 @@ fn measure(
             cases.subjects[place].round(round > 0)?;
         }
     }
-    cases.check()?;
-    for subject in &cases.subjects {
-        report.add(flows, subject);
-    }
-    report.programs(&cases)
+    cases.check()
 }

@@ -6,10 +6,7 @@ use anyhow::{Context as _, Result};
 use aya::programs::{ProgramInfo, Xdp};
 use serde_json::{Value, json};
 
-use crate::{
-    cases::{Cases, YARDSTICK},
-    subject::Subject,
-};
+use crate::cases::{Cases, YARDSTICK};
 
 /// All that was measured.
 #[derive(Default)]
@@ -50,22 +47,14 @@ struct Row {
 }
 
 impl Report {
-    /// Takes over what a subject measured in one load.
-    pub fn add(&mut self, flows: u32, subject: &Subject) {
-        if !self.names.contains(&subject.name) {
-            self.names.push(subject.name);
+    /// Takes over what was measured in one load.
+    pub fn add(&mut self, flows: u32, cases: &Cases) -> Result<()> {
+        for subject in &cases.subjects {
+            if !self.names.contains(&subject.name) {
+                self.names.push(subject.name);
+            }
+            self.loads.entry((flows, subject.name)).or_default().push(Load::of(&subject.rounds));
         }
-        let of = |what: fn(&(f64, f64)) -> f64| median(subject.rounds.iter().map(what).collect());
-        let load = Load {
-            raw: of(|(raw, _)| *raw),
-            stub: of(|(_, stub)| *stub),
-            net: of(|(raw, stub)| raw - stub),
-        };
-        self.loads.entry((flows, subject.name)).or_default().push(load);
-    }
-
-    /// Notes how large the programs are.
-    pub fn programs(&mut self, cases: &Cases) -> Result<()> {
         self.programs = cases.programs(|director, yardstick| {
             Ok(vec![Program::of("lvs", director)?, Program::of("yardstick", yardstick)?])
         })?;
@@ -150,6 +139,17 @@ impl fmt::Display for Report {
             writeln!(f, "{name:<24}{verified:>10}{instructions:>14}{jited_bytes:>14}")?;
         }
         Ok(())
+    }
+}
+
+impl Load {
+    fn of(rounds: &[(f64, f64)]) -> Self {
+        let of = |what: fn(&(f64, f64)) -> f64| median(rounds.iter().map(what).collect());
+        Self {
+            raw: of(|(raw, _)| *raw),
+            stub: of(|(_, stub)| *stub),
+            net: of(|(raw, stub)| raw - stub),
+        }
     }
 }
 
