@@ -64,7 +64,7 @@ pub fn insert<T: Buckets>(table: &T, hashes: (u32, u32), new: New) -> Done<T::Bu
     };
     let pair = Pair { a, b, twin: index_a == index_b };
 
-    let Some((second, way)) = choose::<T>(pair, new.now) else {
+    let Some(Choice { second, way, is_free }) = choose::<T>(pair, new.now) else {
         return full;
     };
     let mine = if second { b } else { a };
@@ -72,9 +72,10 @@ pub fn insert<T: Buckets>(table: &T, hashes: (u32, u32), new: New) -> Done<T::Bu
     let seen = mine.load(place);
     let mut evicted = None;
     if seen & PHASE == LIVE {
-        // It may have changed since it was chosen: ask again, of the value the claim will compare.
+        // It may have changed since it was chosen: ask again, of the value the claim will compare. One
+        // that took a free way meanwhile is not to be given up: there was room.
         let w2 = mine.load(word::at(way, 2));
-        if rank::<T>(seen, w2, new.now) == 0 {
+        if is_free || rank::<T>(seen, w2, new.now) == 0 {
             return Done { what: Insert::Racing, evicted: None };
         }
         evicted = Some(Entry { w0: seen, w1: mine.load(word::at(way, 1)), w2 });
@@ -117,6 +118,15 @@ struct Pair<B> {
     twin: bool,
 }
 
+/// Where to insert.
+#[derive(Clone, Copy)]
+struct Choice {
+    second: bool,
+    way: usize,
+    /// Nobody's, when it was chosen; else somebody's who may be given up.
+    is_free: bool,
+}
+
 /// A slot that is claimed but not yet published.
 #[derive(Clone, Copy)]
 struct Claim {
@@ -128,22 +138,27 @@ struct Claim {
 /// Where to insert: a free way, of the first bucket unless it is crowded; else the best victim.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a way is below eight")]
-fn choose<T: Buckets>(pair: Pair<T::Bucket>, now: u32) -> Option<(bool, usize)> {
+fn choose<T: Buckets>(pair: Pair<T::Bucket>, now: u32) -> Option<Choice> {
     let (free_a, free_b) = (free_way::<T>(pair.a), free_way::<T>(pair.b));
     let (used_a, used_b) = (free_a >> 4, free_b >> 4);
-    let (second, chosen) = if used_a < WAYS as u64 && (used_a < FIRST_CROWDED || used_b >= used_a) {
-        (false, free_a)
-    } else if used_b < WAYS as u64 {
-        (true, free_b)
-    } else {
-        let (victim_a, victim_b) = (victim::<T>(pair.a, now), victim::<T>(pair.b, now));
-        if (victim_a | victim_b) >> 8 == 0 {
-            return None;
-        }
-        if victim_b >> 8 > victim_a >> 8 { (true, victim_b) } else { (false, victim_a) }
-    };
+    let (is_free, second, chosen) =
+        if used_a < WAYS as u64 && (used_a < FIRST_CROWDED || used_b >= used_a) {
+            (true, false, free_a)
+        } else if used_b < WAYS as u64 {
+            (true, true, free_b)
+        } else {
+            let (victim_a, victim_b) = (victim::<T>(pair.a, now), victim::<T>(pair.b, now));
+            if (victim_a | victim_b) >> 8 == 0 {
+                return None;
+            }
+            if victim_b >> 8 > victim_a >> 8 {
+                (false, true, victim_b)
+            } else {
+                (false, false, victim_a)
+            }
+        };
     // verifier: a way below eight
-    Some((second, chosen as usize & (WAYS - 1)))
+    Some(Choice { second, way: chosen as usize & (WAYS - 1), is_free })
 }
 
 /// Of one bucket: ways in use << 4 | the last free way.

@@ -42,6 +42,19 @@ pub(crate) fn insert_insert_read(fault: Option<Fault>) {
     });
 }
 
+/// Two CPUs insert connections that begin, and there is room for both: the one that has just taken a free
+/// way is not given up for the one that wanted it too.
+pub(crate) fn open_open(fault: Option<Fault>) {
+    explore("open_open", None, move || {
+        let scene = Scene::new(fault);
+        let threads = [scene.opens(5, 1), scene.opens(7, 3)];
+        for inserted in threads.map(|thread| thread.join().unwrap()) {
+            assert!(inserted.evicted.is_none(), "one was given up where there was room");
+        }
+        scene.is_tidy();
+    });
+}
+
 /// Three CPUs insert one connection.
 pub(crate) fn insert_three(fault: Option<Fault>) {
     explore("insert_three", Some(2), move || {
@@ -135,6 +148,7 @@ macro_rules! hold {
 hold!(
     insert_insert_end
     insert_insert_read
+    open_open
     insert_three
     find_evict
     read_evict

@@ -103,12 +103,21 @@ impl Scene {
 
     /// A CPU inserts an established connection.
     pub(crate) fn inserts(&self, client: u32, dest: u32) -> JoinHandle<Inserted> {
+        self.inserts_in(State::ESTABLISHED, client, dest)
+    }
+
+    /// A CPU inserts a connection that begins: half-open.
+    pub(crate) fn opens(&self, client: u32, dest: u32) -> JoinHandle<Inserted> {
+        self.inserts_in(State::SYN_RECV, client, dest)
+    }
+
+    fn inserts_in(&self, state: State, client: u32, dest: u32) -> JoinHandle<Inserted> {
         self.spawn(move |table| {
             let new = New {
                 key: key(client),
                 dest,
                 method: Method::MASQ,
-                state: State::ESTABLISHED,
+                state,
                 peer: peer(client, dest),
                 now: NOW,
                 expires: NOW + 900,

@@ -22,6 +22,8 @@ pub struct PoolEntry {
     /// Counts additions to this pool: another serial at the same address means that the real
     /// server was deleted and added again in between.
     pub serial: u64,
+    /// Counts edits since then, those included that changed nothing: schedulers are told of every one.
+    pub edits: u64,
     /// The most recent weight that was not 0; 0 if there was none. `mh` builds its table from it.
     pub last_weight: u32,
 }
@@ -62,7 +64,7 @@ impl Pool {
         }
         let serial = self.by_serial.last_key_value().map_or(0, |(&newest, _)| newest + 1);
         self.by_addr.insert(dest.addr, serial);
-        self.by_serial.insert(serial, PoolEntry { dest, serial, last_weight });
+        self.by_serial.insert(serial, PoolEntry { dest, serial, edits: 0, last_weight });
         true
     }
 
@@ -71,6 +73,7 @@ impl Pool {
         let entry = self.by_addr.get(&dest.addr).and_then(|serial| self.by_serial.get_mut(serial));
         let Some(entry) = entry else { return false };
         entry.dest = dest;
+        entry.edits += 1;
         if dest.weight != 0 {
             entry.last_weight = dest.weight;
         }

@@ -63,6 +63,7 @@ impl Planner {
                     slot: entry.dest,
                     weight: entry.weight,
                     serial: 0,
+                    edits: 0,
                 });
                 let list = list.collect();
                 let service = Planned { value, kind, list, table_units, adopted: true };
@@ -92,7 +93,8 @@ pub(super) fn with_serials(before: &Planned, now: &[Listed]) -> Vec<Listed> {
     if before.adopted {
         for listed in &mut list {
             let same = now.iter().find(|other| other.slot == listed.slot);
-            listed.serial = same.map_or(u64::MAX, |other| other.serial);
+            (listed.serial, listed.edits) =
+                same.map_or((u64::MAX, 0), |other| (other.serial, other.edits));
         }
     }
     list

@@ -11,6 +11,9 @@ pub struct Listed {
     pub weight: u32,
     /// Order of addition.
     pub serial: u64,
+    /// How often it was edited since. wrr goes back to the head of its list at every edit, also at one
+    /// that changes nothing.
+    pub edits: u64,
 }
 
 /// The cursor of a service that has just begun with this scheduler, newest real server first.
@@ -22,7 +25,7 @@ pub fn begun(kind: Kind, list: &[Listed]) -> u64 {
     }
 }
 
-/// The cursor after the list has become another, one edit after the other: deletions, then changed weights,
+/// The cursor after the list has become another, one edit after the other: deletions, then edited ones,
 /// then additions in their order.
 ///
 /// The order matters: a wrr service that is built one real server after the other begins in its
@@ -76,7 +79,8 @@ mod tests {
 
     /// Newest first; the slot is the serial number.
     fn list(of: &[(u32, u32)]) -> Vec<Listed> {
-        of.iter().map(|&(slot, weight)| Listed { slot, weight, serial: u64::from(slot) }).collect()
+        let listed = |&(slot, weight)| Listed { slot, weight, serial: u64::from(slot), edits: 0 };
+        of.iter().map(listed).collect()
     }
 
     #[test]
@@ -94,6 +98,15 @@ mod tests {
         let before = list(&[(2, 1), (1, 1)]);
         let after = list(&[(3, 1), (2, 1), (1, 1)]);
         assert_eq!(carried(Kind::Rr, &before, &after, 1), 2);
+    }
+
+    #[test]
+    fn wrr_goes_back_to_the_head_at_an_edit_that_changes_nothing() {
+        let before = list(&[(2, 1), (1, 1)]);
+        let mut after = before.clone();
+        after[1].edits += 1;
+        let whole = carried(Kind::Wrr, &[], &before, begun(Kind::Wrr, &[]));
+        assert_eq!(carried(Kind::Wrr, &before, &after, whole + 1), whole);
     }
 
     #[test]

@@ -310,7 +310,12 @@ impl Planner {
                 ops.push(Op::Rip(addr.address));
             }
             self.dests.insert((key, addr), Known { slot, value });
-            list.push(Listed { slot, weight: real.dest.weight, serial: real.serial });
+            list.push(Listed {
+                slot,
+                weight: real.dest.weight,
+                serial: real.serial,
+                edits: real.edits,
+            });
         }
         Ok(list)
     }

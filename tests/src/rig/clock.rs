@@ -1,11 +1,8 @@
 //! Time, let pass by hand.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lvs_ctl::{
-    dataplane::kernel::{Kernel, Sweeper, Time},
-    director::Director,
-};
+use lvs_ctl::dataplane::kernel::{Sweeper, Time};
 
 use super::Rig;
 
@@ -46,9 +43,15 @@ impl Rig<'_> {
         let _swept = self.sweeper.sweep();
     }
 
-    /// The sweeper itself, for another thread.
+    /// The sweeper, for another thread.
     #[must_use]
-    pub fn into_sweeper(self) -> (Director<Kernel>, Sweeper, Time) {
-        (self.director, self.sweeper, self.time)
+    pub fn sweeper(&self) -> Arc<Sweeper> {
+        Arc::clone(&self.sweeper)
+    }
+
+    /// The connection clock, for another thread.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        self.time.clone()
     }
 }

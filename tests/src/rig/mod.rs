@@ -20,15 +20,15 @@ mod place;
 mod run;
 pub mod way;
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use lvs_ctl::{
     dataplane::kernel::{Kernel, Sweeper, Time, load},
-    director::{Director, ListQuery, Listing, Options},
-    model::{Hop, LoopbackOnly, Timeouts, Way},
+    director::{ConnectionQuery, Director, ListQuery, Listing, Options},
+    model::{Connection, Hop, LoopbackOnly, Timeouts, Way},
 };
 
 pub use self::{
@@ -50,7 +50,7 @@ pub struct Rig<'p> {
     program: Xdp,
     director: Director<Kernel>,
     time: Time,
-    sweeper: Sweeper,
+    sweeper: Arc<Sweeper>,
     /// Time that was let pass.
     elapsed: Duration,
     /// Packets for which there was no real server, so far.
@@ -76,10 +76,18 @@ impl<'p> Rig<'p> {
     /// # Errors
     /// The kernel refuses something.
     pub fn new(place: &'p Place) -> Result<Self> {
+        Self::sized(place, 4096)
+    }
+
+    /// The same, with a connection table for so many.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sized(place: &'p Place, connections: u32) -> Result<Self> {
         place.clear()?;
-        let options = load::Options { pin_dir: place.bpffs().join("lvs"), connections: 4096 };
+        let options = load::Options { pin_dir: place.bpffs().join("lvs"), connections };
         let mut kernel = Kernel::new(&options)?;
-        let (time, sweeper) = (kernel.time(), kernel.sweeper());
+        let (time, sweeper) = (kernel.time(), Arc::new(kernel.sweeper()));
         let pin = place.bpffs().join("program");
         kernel.program_mut()?.pin(&pin).context("cannot pin the program")?;
         let program = Self::another(&pin)?;
@@ -154,6 +162,16 @@ impl<'p> Rig<'p> {
     #[must_use]
     pub fn listing(&self) -> Listing {
         self.director.listing(&ListQuery::default()).expect("a listing of everything")
+    }
+
+    /// The connections in the table.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        let all = ConnectionQuery::default();
+        self.director.connections(&all).expect("the connections of the table")
     }
 
     /// Packets that were not forwarded, by the name of the reason.
