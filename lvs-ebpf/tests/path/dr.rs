@@ -100,9 +100,16 @@ fn a_packet_larger_than_the_route_is_dropped_but_the_stacks_merged_segments_pass
     direct_router().receives(&just).is(FORWARDED);
     direct_router().receives(&larger).is(Verdict::Drop(Reason::OverMtu));
 
-    let mut generic = direct_router();
-    generic.tables.maps.is_generic = true;
-    generic.receives(&larger).is(FORWARDED).carries(&routed(&larger));
+    // Merged segments go out where they came in, and nowhere else.
+    for (interface, verdict) in
+        [(INGRESS, Verdict::Transmit), (INSIDE, Verdict::Drop(Reason::OverMtu))]
+    {
+        let mut generic = direct_router();
+        generic.tables.maps.is_generic = true;
+        let hop = &mut generic.tables.maps.next_hops[1];
+        (hop.interface, hop.flags) = (interface, NextHop::REFLECTS);
+        generic.receives(&larger).is(verdict);
+    }
 }
 
 #[test]
