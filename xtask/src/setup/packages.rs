@@ -6,7 +6,7 @@ use super::Needs;
 pub(crate) struct Package {
     /// Its name.
     pub(crate) name: &'static str,
-    /// The program that proves it is installed.
+    /// The program, or the file by its whole path, that proves it is installed.
     pub(crate) program: &'static str,
     /// What it is used for, as shown to the user.
     pub(crate) used_for: &'static str,
@@ -19,6 +19,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("iproute2", "ip", "demo and tests: namespaces, links, routes", Needs::Traffic),
     package("curl", "curl", "demo and tests: the HTTP client", Needs::Traffic),
     package("ethtool", "ethtool", "demo and tests: offloads of veth pairs", Needs::Traffic),
+    package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
     package("tshark", "tshark", "tests: captures, decoded by somebody else", Needs::Traffic),
 ];
 
