@@ -80,19 +80,33 @@ pub enum Mode {
 /// # Errors
 /// Something could not be set up.
 pub async fn run(args: RunArgs, socket: &Path) -> anyhow::Result<()> {
-    let places = &args.places;
     // First of all: another controller may be at work here.
     let listener = listen(socket)?;
+    tracing::debug!(socket = %socket.display(), "listening");
+    let done = control(&args, listener).await;
+    fs::remove_file(socket).ok();
+    done
+}
+
+async fn control(args: &RunArgs, listener: UnixListener) -> anyhow::Result<()> {
+    let places = &args.places;
+    // What is refused leaves nothing behind.
+    for interface in &args.interfaces {
+        look_at(interface).await?;
+    }
+    Kernel::is_place(&places.pin_dir)?;
     let _claim = Claim::take(&places.pin_dir)?;
     let options = load::Options { pin_dir: places.pin_dir.clone(), connections: args.connections };
-    let mut kernel = Kernel::new(&options)?;
-    let mut reflecting = HashMap::new();
-    for interface in &args.interfaces {
-        let (index, reflects) = attach(&mut kernel, interface, args.mode).await?;
-        reflecting.insert(index, reflects);
-        martians::accept(&Sysctl::default(), interface, &places.state_dir);
-    }
-    kernel.drop_other_links()?;
+    let mut kernel = Kernel::new(&options).with_context(privileges)?;
+    let reflecting = match put_in_place(&mut kernel, args).await {
+        Ok(reflecting) => reflecting,
+        Err(error) => {
+            if !kernel.is_adopted() {
+                Kernel::detach(&places.pin_dir).ok();
+            }
+            return Err(error);
+        }
+    };
     tracing::info!(adopted = kernel.is_adopted(), "the program is in place");
 
     let sweeper = kernel.sweeper();
@@ -107,7 +121,7 @@ pub async fn run(args: RunArgs, socket: &Path) -> anyhow::Result<()> {
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
     let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
-    tracing::info!(socket = %socket.display(), "ready");
+    tracing::info!("ready");
     axum::serve(listener, server::router(handle))
         .with_graceful_shutdown(stopped()?)
         .await
@@ -115,7 +129,6 @@ pub async fn run(args: RunArgs, socket: &Path) -> anyhow::Result<()> {
 
     resolving.abort();
     resolving.await.ok();
-    fs::remove_file(socket).ok();
     // The last handle is gone with the router; the thread writes nothing more.
     tokio::task::spawn_blocking(move || thread.join()).await.ok();
     Ok(())
@@ -155,12 +168,37 @@ fn remove(result: std::io::Result<()>, path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Puts the program on the interfaces that were asked for, and on no others: by number, whether frames
+/// may leave them in the driver.
+async fn put_in_place(kernel: &mut Kernel, args: &RunArgs) -> anyhow::Result<HashMap<u32, bool>> {
+    let mut reflecting = HashMap::new();
+    for interface in &args.interfaces {
+        let (index, reflects) = attach(kernel, interface, args.mode).await?;
+        reflecting.insert(index, reflects);
+        martians::accept(&Sysctl::default(), interface, &args.places.state_dir);
+    }
+    kernel.drop_other_links()?;
+    Ok(reflecting)
+}
+
+async fn look_at(interface: &str) -> anyhow::Result<(LinkFacts, Option<PeerFacts>)> {
+    let found = facts::gather(interface).await;
+    let found = found.with_context(|| format!("cannot look at interface {interface}"))?;
+    found.with_context(|| format!("there is no interface {interface}"))
+}
+
+/// What is probably missing where the kernel refuses.
+fn privileges() -> &'static str {
+    if nix::unistd::geteuid().is_root() {
+        "cannot set the program up"
+    } else {
+        "needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+    }
+}
+
 /// Puts the program on an interface: its number, and whether frames may leave it in the driver.
 async fn attach(kernel: &mut Kernel, interface: &str, wanted: Mode) -> anyhow::Result<(u32, bool)> {
-    let found = facts::gather(interface)
-        .await
-        .with_context(|| format!("cannot look at interface {interface}"))?;
-    let Some((facts, peer)) = found else { bail!("there is no interface {interface}") };
+    let (facts, peer) = look_at(interface).await?;
     let (hook, why) = choose(wanted, &facts, peer.as_ref());
     let (hook, why) = match kernel.attach(interface, hook, why.clone()) {
         Ok(()) => (hook, why),

@@ -89,6 +89,14 @@ impl Kernel {
         Ok(Self { maps, planner, links, ebpf, pins, common, tunables, time, adopted })
     }
 
+    /// Whether a directory may hold pins: it is on a bpffs, or would be if it were made.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn is_place(pin_dir: &Path) -> Result<(), KernelError> {
+        Pins::is_place(pin_dir)
+    }
+
     /// Whether a former controller's maps were taken over.
     #[must_use]
     pub fn is_adopted(&self) -> bool {

@@ -69,14 +69,21 @@ pub(super) struct Pins {
 impl Pins {
     /// Makes the directories, below a mounted bpffs.
     pub(super) fn open(root: &Path) -> Result<Self, KernelError> {
+        Self::is_place(root)?;
         let pins = Self::at(root);
-        let failed = |source| KernelError::file("make", &pins.version, source);
-        fs::create_dir_all(&pins.version).map_err(failed)?;
-        let kind = statfs(&pins.version).map_err(|errno| failed(errno.into()))?.filesystem_type();
-        if kind != BPF_FS_MAGIC {
-            return Err(KernelError::NotBpffs { path: root.to_owned() });
-        }
+        fs::create_dir_all(&pins.version)
+            .map_err(|source| KernelError::file("make", &pins.version, source))?;
         Ok(pins)
+    }
+
+    /// Whether the directory is on a bpffs, or would be if it were made.
+    pub(super) fn is_place(root: &Path) -> Result<(), KernelError> {
+        let existing = root.ancestors().find(|path| path.exists()).unwrap_or(root);
+        let kind = statfs(existing)
+            .map_err(|errno| KernelError::file("look at", existing, errno.into()))?
+            .filesystem_type();
+        let fits = kind == BPF_FS_MAGIC;
+        if fits { Ok(()) } else { Err(KernelError::NotBpffs { path: root.to_owned() }) }
     }
 
     /// The same without making anything.
