@@ -80,6 +80,16 @@ impl Kernel {
     /// The kernel refused something, or what is pinned is of another version.
     pub fn new(options: &Options) -> Result<Self, KernelError> {
         let pins = Pins::open(&options.pin_dir)?;
+        let is_new = pins.inspect()?.is_none();
+        let made = Self::over(options, pins);
+        if made.is_err() && is_new {
+            // Half of the maps would be nobody's to adopt. The first error is the one to tell.
+            Self::detach(&options.pin_dir).ok();
+        }
+        made
+    }
+
+    fn over(options: &Options, pins: Pins) -> Result<Self, KernelError> {
         let Loaded { mut ebpf, common, tunables, clock, adopted } = load::load(options, &pins)?;
         let maps = Maps::new(&mut ebpf, common.buckets)?;
         let planner = Planner::adopt(maps.found()?);
