@@ -205,6 +205,21 @@ fn zeroing_moves_the_zero_point_and_is_no_revision() {
 }
 
 #[test]
+fn zeroing_takes_away_what_was_summed_and_the_rest_is_back_with_the_next_sum() {
+    let mut bench = Bench::with(&[add_web(), add_rs("192.0.2.11")]);
+    bench.count("192.0.2.11", 5);
+    bench.director.tick();
+    bench.count("192.0.2.11", 8);
+    bench.change(&[Change::Zero(None)]);
+    assert_eq!(bench.conns(), [0, 0]);
+    bench.director.tick();
+    assert_eq!(bench.conns(), [3, 3]);
+    bench.change(&[Change::Zero(None)]);
+    bench.director.tick();
+    assert_eq!(bench.conns(), [0, 0]);
+}
+
+#[test]
 fn rates_follow_the_ticks() {
     let mut bench = Bench::with(&[add_web(), add_rs("192.0.2.11")]);
     bench.count("192.0.2.11", 80);

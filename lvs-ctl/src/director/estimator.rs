@@ -34,6 +34,12 @@ impl Estimator {
         }
     }
 
+    /// The counters that it was last shown.
+    #[must_use]
+    pub fn seen(&self) -> Counters {
+        self.last
+    }
+
     /// Forgets what moved (`-Z`).
     pub fn zero(&mut self) {
         self.averages = [0; 5];

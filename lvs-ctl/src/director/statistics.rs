@@ -2,6 +2,9 @@
 //!
 //! The data plane counts for each real server; a service's total is the sum over its real servers
 //! and over those that were deleted from it.
+//!
+//! IPVS sums its counters every two seconds, and zeroes what it has summed: what passed since then is there again
+//! with the next sum. So it is here, although counters are shown as they are.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,7 +30,7 @@ pub(super) struct Departing(Vec<(ServiceId, DestAddr, Counters)>);
 #[derive(Debug, Default)]
 struct ServiceStatistics {
     serial: u64,
-    zero: Counters,
+    zero: Zero,
     /// Sum over deleted real servers that are not in `gone`.
     folded: Counters,
     estimator: Estimator,
@@ -40,7 +43,7 @@ struct DestStatistics {
     serial: u64,
     /// What the data plane had counted before this real server was added to this service.
     base: Counters,
-    zero: Counters,
+    zero: Zero,
     estimator: Estimator,
 }
 
@@ -48,7 +51,15 @@ struct DestStatistics {
 struct Gone {
     counters: Counters,
     base: Counters,
-    zero: Counters,
+    zero: Zero,
+}
+
+/// Where counters are shown from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Zero {
+    at: Counters,
+    /// What had not been summed when they were zeroed: shown from the next sum on.
+    unsummed: Counters,
 }
 
 impl Statistics {
@@ -119,14 +130,14 @@ impl Statistics {
         let chosen =
             self.services.iter_mut().filter(|(service, _)| id.is_none_or(|id| id == **service));
         for (id, service) in chosen {
-            service.zero = service.total(*id, plane);
+            service.zero = Zero::new(service.total(*id, plane), service.estimator);
             service.estimator.zero();
             for (addr, dest) in &mut service.dests {
-                dest.zero = plane.counters(id, addr);
+                dest.zero = Zero::new(plane.counters(id, addr), dest.estimator);
                 dest.estimator.zero();
             }
             for gone in service.gone.values_mut() {
-                gone.zero = gone.counters;
+                gone.zero = Zero { at: gone.counters, ..Zero::default() };
             }
         }
     }
@@ -138,16 +149,18 @@ impl Statistics {
             for (addr, dest) in &mut service.dests {
                 let counters = plane.counters(id, addr);
                 dest.estimator.tick(counters);
+                dest.zero.summed();
                 total += counters.since(dest.base);
             }
             service.estimator.tick(total);
+            service.zero.summed();
         }
     }
 
     /// The counters of a service.
     pub(super) fn service(&self, id: &ServiceId, plane: &dyn DataPlane) -> Counters {
         let service = self.services.get(id);
-        service.map(|it| it.total(*id, plane).since(it.zero)).unwrap_or_default()
+        service.map(|it| it.total(*id, plane).since(it.zero.at)).unwrap_or_default()
     }
 
     /// The rates of a service.
@@ -157,7 +170,7 @@ impl Statistics {
 
     /// The counters of a real server.
     pub(super) fn dest(&self, id: &ServiceId, addr: &DestAddr, plane: &dyn DataPlane) -> Counters {
-        let zero = self.known(id, addr).map(|dest| dest.zero).unwrap_or_default();
+        let zero = self.known(id, addr).map(|dest| dest.zero.at).unwrap_or_default();
         plane.counters(id, addr).since(zero)
     }
 
@@ -168,6 +181,18 @@ impl Statistics {
 
     fn known(&self, id: &ServiceId, addr: &DestAddr) -> Option<&DestStatistics> {
         self.services.get(id)?.dests.get(addr)
+    }
+}
+
+impl Zero {
+    /// Counters that are zeroed now.
+    fn new(counters: Counters, estimator: Estimator) -> Self {
+        Self { at: counters, unsummed: counters.since(estimator.seen()) }
+    }
+
+    /// The kernel would have summed now.
+    fn summed(&mut self) {
+        self.at = self.at.since(std::mem::take(&mut self.unsummed));
     }
 }
 
@@ -195,7 +220,7 @@ impl ServiceStatistics {
                     self.folded += gone.counters.since(gone.base);
                     Default::default()
                 }
-                None => (counters, counters),
+                None => (counters, Zero { at: counters, ..Zero::default() }),
             };
             let estimator = Estimator::new(counters);
             self.dests.insert(addr, DestStatistics { serial: real.serial, base, zero, estimator });

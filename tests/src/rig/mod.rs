@@ -11,6 +11,7 @@
 //! | `run` | one frame through the program |
 //! | `clock` | time, let pass by hand |
 //! | `lines` | command lines, to the director next door |
+//! | `wire` | frames sent for real |
 //! | [`way`] | which way a packet went, and whether it did so to the byte |
 
 mod clock;
@@ -19,6 +20,7 @@ pub mod packet;
 mod place;
 mod run;
 pub mod way;
+mod wire;
 
 use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
@@ -26,7 +28,7 @@ use anyhow::{Context as _, Result, ensure};
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use lvs_ctl::{
-    dataplane::kernel::{Kernel, Sweeper, Time, load},
+    dataplane::kernel::{Kernel, Sweeper, Time, attach::Hook, load},
     director::{ConnectionQuery, Director, ListQuery, Listing, Options},
     model::{Connection, Hop, LoopbackOnly, Timeouts, Way},
 };
@@ -87,6 +89,7 @@ impl<'p> Rig<'p> {
         place.clear()?;
         let options = load::Options { pin_dir: place.bpffs().join("lvs"), connections };
         let mut kernel = Kernel::new(&options)?;
+        kernel.attach(place.clients.name, Hook::Generic, "for frames of any length".to_owned())?;
         let (time, sweeper) = (kernel.time(), Arc::new(kernel.sweeper()));
         let pin = place.bpffs().join("program");
         kernel.program_mut()?.pin(&pin).context("cannot pin the program")?;
@@ -162,6 +165,16 @@ impl<'p> Rig<'p> {
     #[must_use]
     pub fn listing(&self) -> Listing {
         self.director.listing(&ListQuery::default()).expect("a listing of everything")
+    }
+
+    /// The same with counters.
+    ///
+    /// # Panics
+    /// If the director has nothing to say.
+    #[must_use]
+    pub fn counted(&self) -> Listing {
+        let query = ListQuery { stats: true, ..ListQuery::default() };
+        self.director.listing(&query).expect("a listing of everything")
     }
 
     /// The connections in the table.

@@ -26,6 +26,9 @@ pub(super) const DIP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 
 /// Of all links: nothing is too long for them.
 pub(super) const MTU: u32 = 65_535;
 
+/// The other end of the link toward clients.
+pub(super) const ROUTER_INTERFACE: &str = "clients-end";
+
 /// Where bpffs is mounted, for this thread and its children only.
 const BPFFS: &str = "/sys/fs/bpf";
 

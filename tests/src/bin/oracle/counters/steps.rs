@@ -86,12 +86,11 @@ fn act(rig: &mut Rig<'_>, traffic: &Traffic, what: &str, sent: &mut usize) -> Re
 /// many bytes to a packet.
 fn same_mix(ours: &str, recorded: &str) -> bool {
     let shape = |text: &str| {
-        let words = text.split_whitespace().filter(|word| word.parse::<u64>().is_err());
+        let words = text.split_whitespace().filter(|word| number(word).is_none());
         words.map(str::to_owned).collect::<Vec<_>>()
     };
     let mix = |line: &str| {
-        let numbers: Vec<f64> =
-            line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let numbers: Vec<f64> = line.split_whitespace().filter_map(number).collect();
         if let [_, packets, _, bytes, _] = numbers[..] { bytes / packets } else { 0.0 }
     };
     let near = |(ours, theirs): (&str, &str)| {
@@ -99,4 +98,14 @@ fn same_mix(ours: &str, recorded: &str) -> bool {
         theirs == 0.0 || (ours / theirs - 1.0).abs() < 0.02
     };
     shape(ours) == shape(recorded) && ours.lines().zip(recorded.lines()).all(near)
+}
+
+/// A number as ipvsadm prints it: in thousands or millions where it is long.
+fn number(word: &str) -> Option<f64> {
+    let (digits, scale) = match word.strip_suffix(['K', 'M']) {
+        Some(digits) => (digits, if word.ends_with('K') { 1e3 } else { 1e6 }),
+        None => (word, 1.0),
+    };
+    digits.parse::<u64>().ok()?;
+    digits.parse::<f64>().ok().map(|number| number * scale)
 }

@@ -93,13 +93,14 @@ impl Traffic {
         self.clients.iter().try_for_each(|client| self.datagram(rig, *client).map(drop))
     }
 
-    /// Sends so many datagrams from the first client port.
+    /// Sends so many datagrams from the first client port, over the wire.
     ///
     /// # Errors
-    /// As [`Self::send`].
-    pub(super) fn packets(&self, rig: &mut Rig<'_>, count: usize) -> Result<()> {
+    /// One got lost.
+    pub(super) fn packets(&self, rig: &Rig<'_>, count: usize) -> Result<()> {
         let first = *self.clients.first().context("no client")?;
-        (0..count).try_for_each(|_| self.datagram(rig, first).map(drop))
+        let packet = Packet::udp(first, self.vip, &vec![0; self.payload]);
+        rig.flood(&packet, u64::try_from(count)?)
     }
 
     fn datagram(&self, rig: &mut Rig<'_>, client: SocketAddr) -> Result<SocketAddr> {
