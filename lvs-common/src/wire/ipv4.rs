@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::net::{Be16, Be32, checksum::Edit};
+use crate::net::{Be16, Be32};
 
 /// The IPv4 header without its options.
 #[repr(C)]
@@ -58,13 +58,16 @@ impl Ipv4 {
         self.fragment.raw() & Self::FRAGMENT_BITS.raw() != 0
     }
 
-    /// One hop less, and the checksum to go with it (`ip_decrease_ttl`).
+    /// One hop less, and the checksum to go with it.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the carry is in the low half")]
     pub fn decrement_ttl(&mut self) {
-        let word = |ttl, protocol| Be16::from_raw(u16::from_ne_bytes([ttl, protocol]));
-        let old = word(self.ttl, self.protocol);
+        const HOP: u32 = Be16::new(0x0100).raw() as u32;
         self.ttl = self.ttl.wrapping_sub(1);
-        self.check = Edit::new().half(old, word(self.ttl, self.protocol)).apply(self.check);
+        // As ip_decrease_ttl: what the header lost the checksum gains, with the carry of one's
+        // complement; 0xffff becomes 0.
+        let check = self.check.raw() as u32 + HOP;
+        self.check = Be16::from_raw((check + ((check + 1) >> 16)) as u16);
     }
 }
 
@@ -73,7 +76,7 @@ mod tests {
     use bytemuck::bytes_of;
 
     use super::*;
-    use crate::net::checksum::sum;
+    use crate::net::checksum::{Edit, sum};
 
     #[test]
     fn decrementing_keeps_the_checksum_right_for_every_ttl() {
@@ -93,6 +96,17 @@ mod tests {
             header.decrement_ttl();
             assert_eq!(header.ttl, ttl - 1);
             assert_eq!(sum(bytes_of(&header)), 0xffff, "ttl {ttl}");
+        }
+    }
+
+    #[test]
+    fn decrementing_edits_every_checksum_as_rfc_1624_has_it() {
+        let halves = |ttl| Be16::from_raw(u16::from_ne_bytes([ttl, 6]));
+        for check in 0..=u16::MAX {
+            let check = Be16::from_raw(check);
+            let mut header = Ipv4 { ttl: 64, protocol: 6, check, ..Ipv4::zeroed() };
+            header.decrement_ttl();
+            assert_eq!(header.check, Edit::new().half(halves(64), halves(63)).apply(check));
         }
     }
 
