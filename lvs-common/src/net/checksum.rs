@@ -56,12 +56,13 @@ impl Edit {
     }
 }
 
-/// Adds the carries of a one's complement sum until sixteen bits are left.
+/// Adds the carries of a one's complement sum until sixteen bits are left. The sum is below 2^36: a
+/// few words, or a megabyte of halves.
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "three folds leave sixteen bits")]
+#[expect(clippy::cast_possible_truncation, reason = "three steps leave sixteen bits")]
 pub const fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    debug_assert!(sum < 1 << 36);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -108,6 +109,14 @@ mod tests {
         let edit = Edit::new().half(Be16::new(0x5555), Be16::new(0x3285));
         assert_eq!(edit.apply(Be16::new(0xdd2f)), Be16::new(0x0000));
         assert_eq!(edit.apply_udp(Be16::new(0xdd2f)), Be16::new(0xffff));
+    }
+
+    #[test]
+    fn folding_leaves_sixteen_bits_of_any_sum_in_range() {
+        for sum in [0, 0xffff, 0x1_0000, 0x1_ffff, 0xffff_ffff, (1 << 36) - 1, 0xf_0000_fff1] {
+            let wanted = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };
+            assert_eq!(u64::from(fold(sum)), wanted, "{sum:#x}");
+        }
     }
 
     proptest::proptest! {
