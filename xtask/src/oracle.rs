@@ -27,7 +27,8 @@ impl Verb for Oracle {
 
     fn run(self) -> Result<()> {
         let mut build = workspace::cargo();
-        workspace::run(build.args(["build", "--package", "lvs-tests", "--bin", "oracle"]))?;
+        let programs = ["--package", "lvs-tests", "--package", "lvs-ctl", "--bins"];
+        workspace::run(build.arg("build").args(programs))?;
         let mut command = command()?;
         command.args(self.directories);
         if let Some(only) = self.only {

@@ -81,10 +81,9 @@ impl Place {
         mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), none)
             .context("cannot mount a bpffs")?;
         // No name server: those who ask for names are told at once that there are none.
-        let resolver = "/etc/resolv.conf";
-        if Path::new(resolver).exists() {
-            mount(Some("/dev/null"), resolver, none, MsFlags::MS_BIND, none)
-                .context("cannot hide the name servers")?;
+        let resolver = Path::new("/etc/resolv.conf");
+        if resolver.exists() {
+            overlay(Path::new("/dev/null"), resolver)?;
         }
         ip(LINES)?;
         for family in ["ipv4", "ipv6"] {
@@ -100,6 +99,22 @@ impl Place {
         BPFFS.into()
     }
 
+    /// Has a file there read as another one.
+    ///
+    /// # Errors
+    /// One of them does not exist.
+    pub fn overlay(&self, file: &Path, there: &Path) -> Result<()> {
+        overlay(file, there)
+    }
+
+    /// Runs lines of `ip` there, without the `ip` in front.
+    ///
+    /// # Errors
+    /// At the first that fails.
+    pub fn ip(&self, lines: &str) -> Result<()> {
+        ip(lines)
+    }
+
     /// Removes what is pinned.
     pub(super) fn clear(&self) -> Result<()> {
         let root = self.bpffs().join("lvs");
@@ -112,6 +127,12 @@ impl Place {
         }
         Ok(())
     }
+}
+
+fn overlay(file: &Path, there: &Path) -> Result<()> {
+    let none: Option<&Path> = None;
+    mount(Some(file), there, none, MsFlags::MS_BIND, none)
+        .with_context(|| format!("cannot mount {} on {}", file.display(), there.display()))
 }
 
 fn interface(name: &'static str, last: u8) -> Result<Interface> {

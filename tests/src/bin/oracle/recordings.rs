@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{counters, sched, state};
+use crate::{cli, counters, sched, state};
 
 /// One recorded case.
 pub(crate) struct Case {
@@ -31,6 +31,8 @@ pub(crate) enum Recording {
     State(state::Recorded),
     /// Traffic, and what was counted.
     Counters(counters::Recorded),
+    /// Command lines, and what they said.
+    Cli(cli::Recorded),
     /// It cannot be read, and why.
     Unread(String),
 }
@@ -50,6 +52,8 @@ impl Case {
             read(value, Recording::State)
         } else if value.get("traffic").is_some() {
             read(value, Recording::Counters)
+        } else if value.get("steps").is_some() {
+            read(value, Recording::Cli)
         } else {
             Recording::Unread("it is of no known kind".to_owned())
         };
@@ -60,9 +64,13 @@ impl Case {
 /// The project's own.
 pub(crate) fn own() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    ["lvs-common/testdata/oracle/sched", "tests/testdata/oracle/state"]
-        .map(|it| root.join(it))
-        .into()
+    let directories = [
+        "lvs-common/testdata/oracle/sched",
+        "tests/testdata/oracle/state",
+        "lvs-ctl/testdata/oracle/cli",
+        "lvs-ctl/testdata/oracle/probes",
+    ];
+    directories.map(|directory| root.join(directory)).into()
 }
 
 /// Every case below the directories, file by file.

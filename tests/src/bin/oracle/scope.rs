@@ -1,34 +1,42 @@
 //! What is not built yet: the project's own recordings that are told apart until it is.
 
+use std::collections::BTreeSet;
+
 use crate::recordings::Case;
 
-/// Group, what the case's name contains, and what it waits for.
-const LATER: &[(&str, &str, &str)] = &[
-    ("sched/v6", "", "IPv6"),
-    ("sched/persist", "persist-v6", "IPv6"),
-    ("state/tcp-tun", "", "tunneling"),
-    ("state/udp", "(tunnel)", "tunneling"),
-    ("state/counters", "(tunnel)", "tunneling"),
-    ("state/counters", "", "counters as the kernel's snapshots of every two seconds"),
-];
-
-/// What stands in a case that needs something, and what it waits for.
-const NEEDS: &[(&str, &str)] = &[
+/// What stands in the text of a case that needs something, and what it waits for.
+const LATER: &[(&str, &str)] = &[
+    ("\"[", "IPv6"),
+    (" [", "IPv6"),
+    ("\"-6\"", "IPv6"),
+    (" -6 ", "IPv6"),
+    ("\"-i\"", "tunneling"),
+    (" -i ", "tunneling"),
+    ("--ipip", "tunneling"),
+    ("\"tunnel\"", "tunneling"),
+    ("--sctp-service", "SCTP"),
     ("\"fwmark\"", "firewall marks"),
     (" -f ", "firewall marks"),
+    ("\"-f\"", "firewall marks"),
+    ("--fwmark-service", "firewall marks"),
     ("\"persist\"", "persistence"),
     (" -p ", "persistence"),
+    ("\"-p", "persistence"),
+    ("--persistent", "persistence"),
     (" -o", "one-packet scheduling"),
     ("\"ops\"", "one-packet scheduling"),
+    ("\"-o\"", "one-packet scheduling"),
+    ("--ops", "one-packet scheduling"),
     ("lblc", "lblc and lblcr"),
-    ("net.ipv4.vs.", "tunables"),
     ("\"sysctl\"", "tunables"),
 ];
 
 /// What a case waits for.
 pub(crate) fn later(case: &Case) -> Option<&'static str> {
-    let waits = |entry: &&(&str, &str, &str)| case.group == entry.0 && case.name.contains(entry.1);
-    let needs = |entry: &&(&str, &str)| case.text.contains(entry.0);
-    let by_name = LATER.iter().find(waits).map(|entry| entry.2);
-    by_name.or_else(|| NEEDS.iter().find(needs).map(|entry| entry.1))
+    LATER.iter().find(|(text, _)| case.text.contains(text)).map(|(_, what)| *what)
+}
+
+/// All that cases wait for.
+pub(crate) fn reasons() -> BTreeSet<&'static str> {
+    LATER.iter().map(|(_, what)| *what).collect()
 }
