@@ -42,7 +42,13 @@ pub fn supports(change: &Change) -> Result<(), Unsupported> {
     match change {
         Change::AddService(service) | Change::EditService(service) => {
             key(&service.id)?;
-            scheduler(service).map(|_kind| ())
+            match scheduler(service) {
+                // A name that no kernel has either is refused with the kernel's words alone.
+                Err(Unsupported::Scheduler(name)) if Kind::try_from(name.as_str()).is_err() => {
+                    Ok(())
+                }
+                scheduler => scheduler.map(|_kind| ()),
+            }
         }
         Change::AddDest { service, dest } | Change::EditDest { service, dest } => {
             key(service)?;
