@@ -19,6 +19,12 @@ pub(crate) struct Bench {
     /// Fewer rounds, no million of flows: to see whether it works
     #[arg(long)]
     quick: bool,
+    /// Only cases with this in their name, beside the yardstick
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
+    /// Only this many flows
+    #[arg(long, value_name = "N")]
+    flows: Option<u32>,
 }
 
 impl Verb for Bench {
@@ -34,6 +40,12 @@ impl Verb for Bench {
         bench.arg("--programs").arg(workspace::bench_object()?);
         let options = [("--json", self.json), ("--quick", self.quick)];
         bench.args(options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option));
+        if let Some(case) = self.case {
+            bench.args(["--case", &case]);
+        }
+        if let Some(flows) = self.flows {
+            bench.args(["--flows", &flows.to_string()]);
+        }
         quietly(&mut bench)
     }
 }
