@@ -1,5 +1,6 @@
 //! Command lines, run by `lvs-ctl`'s own ipvsadm against a director in the same process.
 
+use clap::Parser;
 use lvs_ctl::{
     api::{
         client::{ClientError, Controller},
@@ -9,6 +10,7 @@ use lvs_ctl::{
         },
     },
     cli::{
+        self, Context,
         ipvsadm::{self, Program, Streams},
         names::System,
     },
@@ -30,18 +32,48 @@ pub struct Said {
 /// The director as the command lines reach it, without a socket between.
 struct NextDoor<'d, D>(&'d mut Director<D>);
 
+/// lvs-ctl's own verbs.
+#[derive(Parser)]
+#[command(name = "lvs-ctl")]
+struct OwnDialect {
+    #[command(subcommand)]
+    verb: cli::Verb,
+}
+
 pub(super) fn run<D: DataPlane>(director: &mut Director<D>, line: &str) -> Said {
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let Some(program) = words.next().as_deref().and_then(Program::named) else {
-        return Said { error: format!("no program for `{line}`"), exit: 127, ..Said::default() };
-    };
-    let words: Vec<String> = words.collect();
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let (mut output, mut error) = (Vec::new(), Vec::new());
-    let streams = Streams { input: &mut std::io::empty(), output: &mut output, error: &mut error };
     let mut controller = NextDoor(director);
-    let exit = ipvsadm::run(program, &words, streams, &System::default(), Ok(&mut controller));
+    let exit = match words.split_first() {
+        Some((name, words)) if let Some(program) = Program::named(name) => {
+            let (input, names) = (&mut std::io::empty(), System::default());
+            let streams = Streams { input, output: &mut output, error: &mut error };
+            ipvsadm::run(program, words, streams, &names, Ok(&mut controller))
+        }
+        _ => own_dialect(&words, &mut controller, &mut output, &mut error),
+    };
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Said { output: text(output), error: text(error), exit }
+}
+
+fn own_dialect(
+    words: &[String],
+    controller: &mut dyn Controller,
+    output: &mut Vec<u8>,
+    error: &mut Vec<u8>,
+) -> u8 {
+    let complaint = match OwnDialect::try_parse_from(words) {
+        Err(complaint) => complaint.to_string(),
+        Ok(OwnDialect { verb }) => {
+            let names = System::default();
+            match verb.run(&mut Context { controller, names: &names, output, error }) {
+                Ok(()) => return 0,
+                Err(failure) => failure.to_string(),
+            }
+        }
+    };
+    error.extend(complaint.into_bytes());
+    1
 }
 
 impl<D: DataPlane> Controller for NextDoor<'_, D> {

@@ -11,6 +11,7 @@
 //! | `run` | one frame through the program |
 //! | `clock` | time, let pass by hand |
 //! | `lines` | command lines, to the director next door |
+//! | `switches` | tunables and marks, and taking them back |
 //! | `wire` | frames sent for real |
 //! | [`way`] | which way a packet went, and whether it did so to the byte |
 
@@ -19,6 +20,7 @@ mod lines;
 pub mod packet;
 mod place;
 mod run;
+mod switches;
 pub mod way;
 mod wire;
 
@@ -41,6 +43,7 @@ pub use self::{
 use self::{
     packet::{Mac, Packet},
     place::Interface,
+    switches::Switched,
 };
 
 /// Longer than anything lasts.
@@ -61,6 +64,7 @@ pub struct Rig<'p> {
     known: BTreeSet<IpAddr>,
     /// Places in tables that are in use without a rule.
     empty: Vec<(String, u64)>,
+    switched: Switched,
 }
 
 /// Where a frame came in.
@@ -106,6 +110,7 @@ impl<'p> Rig<'p> {
             no_dest: 0,
             known: BTreeSet::new(),
             empty,
+            switched: Switched::default(),
         })
     }
 
@@ -124,6 +129,7 @@ impl<'p> Rig<'p> {
     pub fn reset(&mut self) -> Result<()> {
         let defaults = Timeouts::default();
         self.must("ipvsadm -C")?;
+        self.switch_back()?;
         self.must(&format!(
             "ipvsadm --set {} {} {}",
             defaults.tcp_s, defaults.tcp_fin_s, defaults.udp_s
@@ -141,19 +147,19 @@ impl<'p> Rig<'p> {
         Ok(())
     }
 
-    /// Runs a line of ipvsadm, the word itself included, as far as its words are separated by blanks.
-    pub fn ipvsadm(&mut self, line: &str) -> Said {
+    /// Runs a line of ipvsadm or lvs-ctl, the word itself included, as far as its words are separated by blanks.
+    pub fn type_in(&mut self, line: &str) -> Said {
         let said = lines::run(&mut self.director, line);
         self.show_ways();
         said
     }
 
-    /// As [`Self::ipvsadm`], for a line that must do.
+    /// As [`Self::type_in`], for a line that must do.
     ///
     /// # Errors
     /// What it said instead.
     pub fn must(&mut self, line: &str) -> Result<String> {
-        let said = self.ipvsadm(line);
+        let said = self.type_in(line);
         ensure!(said.exit == 0, "`{line}`: exit {}, {}", said.exit, said.error.trim());
         Ok(said.output)
     }
@@ -228,22 +234,6 @@ impl<'p> Rig<'p> {
     #[must_use]
     pub fn outward(&self, side: Side, to: Mac, packet: &Packet) -> Vec<u8> {
         packet.frame(to, self.interface(side).mac)
-    }
-
-    /// Sets one of IPVS's tunables.
-    ///
-    /// # Errors
-    /// There is no such tunable.
-    pub fn tunable(&mut self, name: &str, value: u64) -> Result<()> {
-        anyhow::bail!("there is no tunable {name} to set to {value}")
-    }
-
-    /// Marks the packets for a prefix.
-    ///
-    /// # Errors
-    /// They cannot be marked.
-    pub fn mark(&mut self, prefix: &str, mark: u32) -> Result<()> {
-        anyhow::bail!("packets for {prefix} cannot be marked {mark}")
     }
 
     fn another(pin: &Path) -> Result<Xdp> {

@@ -38,7 +38,7 @@ pub(super) fn play(
             done = Some(&step.after);
         }
         let line = step.argv.join(" ");
-        let said = rig.ipvsadm(&line);
+        let said = rig.type_in(&line);
         let same = if step.argv.iter().any(|word| word.starts_with("-L") && word.contains('c')) {
             conns::agree(&conns::read(&said.output)?, &conns::read(&step.stdout)?, false)
         } else if step.argv.iter().any(|word| word == "--rate") {

@@ -217,7 +217,7 @@ impl<'a, 'p> Player<'a, 'p> {
     }
 
     fn type_in(&mut self, line: &str, event: &Event, differences: &mut Vec<String>) {
-        let said = self.rig.ipvsadm(line);
+        let said = self.rig.type_in(line);
         let expected = event.ipvsadm_error.as_deref().unwrap_or_default().trim();
         let (exit, error) = (said.exit, said.error.trim());
         if (exit == 0) != expected.is_empty() || !error.contains(expected) {

@@ -102,7 +102,7 @@ impl<'a, 'p> Player<'a, 'p> {
         match act {
             Act::Wait(seconds) => self.rig.wait(Duration::from_secs_f64(*seconds)),
             Act::Command(line) => {
-                let said = self.rig.ipvsadm(line);
+                let said = self.rig.type_in(line);
                 if said.error.trim() != step.stderr.trim() {
                     differences.push(format!(
                         "it said `{}`, expected `{}`",
