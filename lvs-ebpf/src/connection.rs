@@ -47,9 +47,7 @@ pub(crate) fn find<T: Tables>(
         end(&hit, tables);
         return Ok(None);
     }
-    let direction =
-        if hit.entry.method() == Method::MASQ { Direction::INPUT } else { Direction::INPUT_ONLY };
-    advance(packet, direction, &hit, tables);
+    advance(packet, inward(hit.entry.method()), &hit, tables);
     Ok(Some(Connection { hit, dest, next_hop }))
 }
 

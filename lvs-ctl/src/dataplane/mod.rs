@@ -20,8 +20,7 @@ pub trait DataPlane: Send {
     ///
     /// # Errors
     /// [`Invalid::Unsupported`].
-    fn supports(&self, change: &Change) -> Result<(), Invalid> {
-        let _: &Change = change;
+    fn supports(&self, _change: &Change) -> Result<(), Invalid> {
         Ok(())
     }
 

@@ -43,7 +43,13 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn ingress(&self) -> u32 {
-        // SAFETY: the context is valid while the program runs.
-        unsafe { (*self.0.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex }
+        ingress(self.0)
     }
+}
+
+/// Number of the interface that a program's frame came in by.
+#[inline(always)]
+pub fn ingress(context: &XdpContext) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    unsafe { (*context.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex }
 }

@@ -13,7 +13,7 @@ use lvs_common::{
 };
 use lvs_ebpf::tables::Route;
 
-use super::maps::ROUTES;
+use super::{frame, maps::ROUTES};
 
 /// `AF_INET`.
 const INET: u8 = 2;
@@ -39,9 +39,7 @@ impl CachedRoute {
 /// The way to a client, remembered or asked for. `lifetime` is in ticks.
 #[inline(always)]
 pub fn find(context: &XdpContext, source: Be32, client: Be32, now: u32, lifetime: u32) -> Route {
-    // SAFETY: the context is valid while the program runs.
-    let ingress =
-        unsafe { (*context.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex };
+    let ingress = frame::ingress(context);
     let place = client.raw().wrapping_mul(0x9e37_79b1) >> 20;
     let Some(cached) = ROUTES.get_ptr_mut(place) else { return Route::None };
     // SAFETY: this CPU's own value; XDP programs of one CPU do not interrupt each other.
