@@ -27,4 +27,4 @@ pub mod wire;
 ///
 /// Raise it whenever a size, an offset, a unit or a meaning in there changes: a controller adopts
 /// pinned maps only of its own version.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

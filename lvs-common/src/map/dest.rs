@@ -43,8 +43,14 @@ pub struct Dest {
     pub port: Be16,
     /// For new connections; existing ones keep theirs.
     pub method: Method,
-    /// Zero.
-    pub pad: [u8; 9],
+    /// How a tunnel wraps packets.
+    pub tunnel: u8,
+    /// Weight, as in the pool; 0 is quiesced.
+    pub weight: u32,
+    /// UDP port that a tunnel sends to.
+    pub tunnel_port: Be16,
+    /// Position in its service's pool.
+    pub position: u16,
 }
 
 impl Dest {

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::net::{Addr, Be16};
+use crate::net::{Addr, Be16, Be32};
 
 /// Address family, as the service key tells it.
 #[repr(transparent)]
@@ -12,9 +12,11 @@ pub struct Family(u8);
 impl Family {
     /// IPv4.
     pub const V4: Self = Self(4);
+    /// IPv6.
+    pub const V6: Self = Self(6);
 }
 
-/// What a virtual service answers to: protocol, VIP and port.
+/// What a virtual service answers to: protocol, VIP and port, or a firewall mark (see [`Self::mark`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 pub struct ServiceKey {
@@ -44,14 +46,45 @@ pub struct Service {
     pub scheduler: u8,
     /// Scheduler flags: a [`sched::Flags`](crate::sched::Flags).
     pub scheduler_flags: u8,
+    /// [`Self::PERSISTENT`], [`Self::ONE_PACKET`].
+    pub flags: u8,
     /// Zero.
-    pub pad: [u8; 2],
+    pub pad: u8,
     /// wrr: greatest common divisor of the weights.
     pub step: u32,
     /// wrr: the weight of the first round.
     pub top: u32,
     /// First bucket of its scheduler's table in `TABLES` (sh, dh, mh).
     pub table: u32,
+    /// Lifetime of a template, seconds.
+    pub persistence_s: u32,
+    /// Which clients share a template: for IPv4 a mask as it lies in a packet, for IPv6 a prefix length.
+    pub netmask: u32,
+    /// lblc, lblcr: what was remembered in another era is forgotten.
+    pub era: u32,
     /// Zero.
-    pub rest: [u32; 5],
+    pub rest: [u32; 2],
+}
+
+impl Service {
+    /// A client's connections go to one real server (`IP_VS_SVC_F_PERSISTENT`).
+    pub const PERSISTENT: u8 = 1;
+    /// Each UDP packet is scheduled by itself (`IP_VS_SVC_F_ONEPACKET`).
+    pub const ONE_PACKET: u8 = 2;
+
+    /// Whether all of these flags are set.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
+    }
+}
+
+impl ServiceKey {
+    /// The key of a firewall mark's service.
+    #[must_use]
+    pub fn mark(mark: u32, family: Family) -> Self {
+        let address = Addr::v4(Be32::new(mark));
+        Self { address, port: Be16::new(0), protocol: 0, family }
+    }
 }

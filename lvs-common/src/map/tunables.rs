@@ -29,6 +29,16 @@ pub struct Tunables {
     pub sloppy_tcp: u32,
     /// `expire_nodest_conn`, as in IPVS.
     pub expire_nodest_conn: u32,
+    /// `expire_quiescent_template`, as in IPVS.
+    pub expire_quiescent_template: u32,
+    /// 1 while `secure_tcp`'s state table holds.
+    pub secure_tcp: u32,
+    /// `lblc_expiration`, ticks.
+    pub lblc_expiration: u32,
+    /// `lblcr_expiration`, ticks.
+    pub lblcr_expiration: u32,
+    /// Rules in `MARKS` that hold: the first in the high half, how many in the low one.
+    pub marks: u32,
     /// Zero.
-    pub pad: [u32; 5],
+    pub pad: [u32; 8],
 }

@@ -126,7 +126,10 @@ pub fn dest(
         service,
         port: Be16::new(dest.addr.port),
         method,
-        pad: [0; 9],
+        tunnel: 0,
+        weight: dest.weight,
+        tunnel_port: Be16::new(0),
+        position: 0,
     })
 }
 

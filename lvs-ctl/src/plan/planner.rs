@@ -249,8 +249,12 @@ impl Planner {
             top: rounds.top,
             scheduler_flags: compile::scheduler_flags(&entry.service),
             table,
-            pad: [0; 2],
-            rest: [0; 5],
+            flags: 0,
+            pad: 0,
+            persistence_s: 0,
+            netmask: 0,
+            era: 0,
+            rest: [0; 2],
         };
         if !buckets.is_empty() {
             ops.push(Op::Table(table, buckets));

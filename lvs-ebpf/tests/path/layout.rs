@@ -81,7 +81,10 @@ pub(crate) fn dest(rip: Ipv4Addr, port: u16, method: Method, next_hop: u32) -> D
         service: key(VIP, protocol::TCP),
         port: Be16::new(port),
         method,
-        pad: [0; 9],
+        tunnel: 0,
+        weight: 1,
+        tunnel_port: Be16::new(0),
+        position: 0,
     }
 }
 

@@ -162,6 +162,9 @@ fn random_seed() -> Result<[u64; 2], KernelError> {
     Ok(bytemuck::cast(bytes))
 }
 
+/// As long as lblc and lblcr remember an address.
+const DAY_S: u32 = 86_400;
+
 fn first_tunables(common: Common, clock: &Clock) -> Tunables {
     let ticks_per_second = clock.ticks_per_second();
     Tunables {
@@ -174,7 +177,12 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         conn_reuse_mode: 1,
         sloppy_tcp: 0,
         expire_nodest_conn: 0,
-        pad: [0; 5],
+        expire_quiescent_template: 0,
+        secure_tcp: 0,
+        lblc_expiration: DAY_S.saturating_mul(ticks_per_second),
+        lblcr_expiration: DAY_S.saturating_mul(ticks_per_second),
+        marks: 0,
+        pad: [0; 8],
     }
 }
 
