@@ -42,8 +42,10 @@ impl State {
     pub const LISTEN: Self = Self(9);
     /// `secure_tcp`'s half-open state.
     pub const SYNACK: Self = Self(10);
-    /// The one state of UDP.
+    /// UDP, as far as the client is concerned.
     pub const UDP: Self = Self(11);
+    /// UDP, once the real server has answered; shown as [`Self::UDP`].
+    pub const UDP_ANSWERED: Self = Self(12);
 
     /// The state of a number below sixteen, such as four bits of a connection word.
     #[inline(always)]
@@ -73,6 +75,13 @@ impl State {
         self.0 == Self::TIME_WAIT.0 || self.0 == Self::CLOSE.0
     }
 
+    /// Whether a connection in this state lets its template last (`ip_vs_control_assure_ct`).
+    #[inline(always)]
+    #[must_use]
+    pub const fn assures(self) -> bool {
+        self.0 == Self::ESTABLISHED.0 || self.0 == Self::UDP_ANSWERED.0
+    }
+
     /// The name that `ipvsadm -Lc` shows.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -85,8 +94,19 @@ impl State {
 pub struct Transitions(u64);
 
 impl Transitions {
-    /// A UDP datagram's: there is one state only.
-    pub const UDP: Self = Self(0x1111_1111_1111_1111 * State::UDP.0 as u64);
+    /// A datagram's to the real server.
+    pub const UDP: Self = Self(
+        Self::to(State::UDP).0
+            ^ (((State::UDP.0 ^ State::UDP_ANSWERED.0) as u64) << (4 * State::UDP_ANSWERED.0)),
+    );
+    /// A datagram's from the real server.
+    pub const UDP_REPLY: Self = Self::to(State::UDP_ANSWERED);
+
+    /// To this state, whatever it was.
+    #[must_use]
+    pub const fn to(state: State) -> Self {
+        Self(0x1111_1111_1111_1111 * state.0 as u64)
+    }
 
     /// A TCP segment's: the first of RST, SYN, FIN, ACK that is set tells; one with none of them
     /// closes the connection, as in IPVS.
@@ -142,7 +162,7 @@ const FACTS: [Facts; 16] = [
     fact("LISTEN", 120, false),
     fact("SYNACK", 120, true),
     fact("UDP", 300, false),
-    fact("NONE", 2, false),
+    fact("UDP", 300, false),
     fact("NONE", 2, false),
     fact("NONE", 2, false),
     fact("NONE", 2, false),
@@ -283,6 +303,16 @@ mod tests {
     #[test]
     fn a_segment_that_tells_nothing_closes() {
         assert_eq!(walk(&[(D, SYN), (D, ACK), (D, Tcp::PSH)]), "CLOSE");
+    }
+
+    #[test]
+    fn udp_remembers_that_it_was_answered() {
+        let opened = Transitions::UDP.after(State::NONE);
+        assert_eq!((opened, Transitions::UDP.after(opened)), (State::UDP, State::UDP));
+        let answered = Transitions::UDP_REPLY.after(opened);
+        assert_eq!(answered, State::UDP_ANSWERED);
+        assert_eq!(Transitions::UDP.after(answered), State::UDP_ANSWERED);
+        assert_eq!(answered.name(), "UDP");
     }
 
     #[test]

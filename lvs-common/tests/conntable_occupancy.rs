@@ -93,6 +93,7 @@ fn established(key: Key) -> New {
         key,
         dest: 1,
         method: Method::DIRECT_ROUTE,
+        keeps_port: false,
         state: State::ESTABLISHED,
         peer: 0,
         now: 0,

@@ -3,9 +3,14 @@
 //! As in IPVS, a packet is counted and moves the state machine before it is sent, so one that then
 //! dies of its TTL counts.
 
-use lvs_common::{conntable::Entry, map::Load, tcp_state::State, verdict::Verdict};
+use lvs_common::{
+    conntable::{Entry, word},
+    map::Load,
+    tcp_state::State,
+    verdict::Verdict,
+};
 
-use crate::{connection::Connection, packet::Packet, tables::Tables};
+use crate::{packet::Packet, tables::Tables};
 
 /// One added to a count, and one taken off.
 const UP: u64 = 1;
@@ -13,8 +18,8 @@ const DOWN: u64 = 1u64.wrapping_neg();
 
 /// A request's packet and bytes (`ip_vs_in_stats`).
 #[inline(always)]
-pub(crate) fn request<B, T: Tables>(packet: &Packet, connection: &Connection<B>, tables: &mut T) {
-    if let Some(counters) = tables.counters(connection.dest) {
+pub(crate) fn request<T: Tables>(packet: &Packet<T::Address>, dest: u32, tables: &mut T) {
+    if let Some(counters) = tables.counters(dest) {
         counters.in_packets += 1;
         counters.in_bytes += u64::from(packet.bytes);
     }
@@ -22,8 +27,8 @@ pub(crate) fn request<B, T: Tables>(packet: &Packet, connection: &Connection<B>,
 
 /// A reply's packet and bytes (`ip_vs_out_stats`).
 #[inline(always)]
-pub(crate) fn reply<B, T: Tables>(packet: &Packet, connection: &Connection<B>, tables: &mut T) {
-    if let Some(counters) = tables.counters(connection.dest) {
+pub(crate) fn reply<T: Tables>(packet: &Packet<T::Address>, dest: u32, tables: &mut T) {
+    if let Some(counters) = tables.counters(dest) {
         counters.out_packets += 1;
         counters.out_bytes += u64::from(packet.bytes);
     }
@@ -42,6 +47,20 @@ pub(crate) fn opened<T: Tables>(dest: u32, state: State, tables: &mut T) {
     tables.weigh(dest, total);
 }
 
+/// A connection of one packet: counted, but nobody's load.
+#[inline(always)]
+pub(crate) fn one_packet<T: Tables>(dest: u32, tables: &mut T) {
+    if let Some(counters) = tables.counters(dest) {
+        counters.connections += 1;
+    }
+}
+
+/// A new template.
+#[inline(always)]
+pub(crate) fn remembered<T: Tables>(dest: u32, tables: &mut T) {
+    tables.add_load(dest, Load::PERSISTENT, UP);
+}
+
 /// A connection that has moved between states.
 #[inline(always)]
 pub(crate) fn moved<T: Tables>(dest: u32, before: State, after: State, tables: &mut T) {
@@ -50,10 +69,14 @@ pub(crate) fn moved<T: Tables>(dest: u32, before: State, after: State, tables: &
     }
 }
 
-/// A connection that is gone (`ip_vs_unbind_dest`).
+/// A connection or template that is gone (`ip_vs_unbind_dest`).
 #[inline(always)]
 pub(crate) fn ended<T: Tables>(entry: &Entry, tables: &mut T) {
     let dest = entry.dest();
+    if entry.protocol() == word::TEMPLATE {
+        tables.add_load(dest, Load::PERSISTENT, DOWN);
+        return;
+    }
     let total = tables.add_load(dest, Load::TOTAL, DOWN).wrapping_sub(1);
     if entry.state().is_active() {
         tables.add_load(dest, Load::ACTIVE, DOWN);

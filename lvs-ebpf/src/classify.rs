@@ -1,38 +1,76 @@
 //! 3. On a miss: which virtual service is it for? Packet → [`Service`] (`ip_vs_service_find`).
 
 use lvs_common::{
-    map::{Family, Service, ServiceKey},
-    net::{Addr, Be16},
+    map::{Service, ServiceKey, Tunables},
+    net::Be16,
     verdict::{Reason, Verdict},
     wire::Tcp,
 };
 
-use crate::{packet::Packet, tables::Tables};
+use crate::{ip::Ip, packet::Packet, tables::Tables};
 
 /// ftp-data: never scheduled, whatever the protocol.
 const FTP_DATA: Be16 = Be16::new(20);
+/// ftp, whose service has the ports of data connections too.
+pub(crate) const FTP: Be16 = Be16::new(21);
+/// The first port that any program may take.
+const UNPRIVILEGED: u16 = 1024;
 
 #[inline(always)]
 pub(crate) fn classify<'t, T: Tables>(
-    packet: &Packet,
+    packet: &Packet<T::Address>,
     tables: &'t T,
 ) -> Result<&'t Service, Verdict> {
-    let key = ServiceKey {
-        address: Addr::v4(packet.destination),
+    const NOT: Verdict = Verdict::Pass(Reason::NotSchedulable);
+    let service = service(packet, tables).ok_or(Verdict::Pass(Reason::NoService))?;
+    if !opens(packet, tables) || packet.source_port == FTP_DATA {
+        return Err(NOT);
+    }
+    let named = service.mark != 0 || service.port == packet.destination_port;
+    if named || service.has(Service::PERSISTENT) { Ok(service) } else { Err(NOT) }
+}
+
+/// By firewall mark, by port, as a data connection of FTP, or as any other port.
+#[inline(always)]
+fn service<'t, T: Tables>(packet: &Packet<T::Address>, tables: &'t T) -> Option<&'t Service> {
+    let kinds = tables.tunables().kinds;
+    let mut key = ServiceKey {
+        address: packet.destination.wide(),
         port: packet.destination_port,
         protocol: packet.protocol,
-        family: Family::V4,
+        family: T::Address::FAMILY,
     };
-    let service = tables.service(&key).ok_or(Verdict::Pass(Reason::NoService))?;
-    if !opens(packet, tables) || packet.source_port == FTP_DATA {
-        return Err(Verdict::Pass(Reason::NotSchedulable));
+    if tables.tunables().marks != 0 {
+        let mark = tables.mark(&key);
+        if mark != 0
+            && let Some(service) = tables.service(&ServiceKey::mark(mark, T::Address::FAMILY))
+        {
+            return Some(service);
+        }
     }
-    Ok(service)
+    if let Some(service) = tables.service(&key) {
+        return Some(service);
+    }
+    let port = key.port;
+    if kinds & Tunables::FTP != 0
+        && packet.is_tcp()
+        && (port == FTP_DATA || port.get() >= UNPRIVILEGED)
+    {
+        key.port = FTP;
+        if let Some(service) = tables.service(&key) {
+            return Some(service);
+        }
+    }
+    if kinds & Tunables::ANY_PORT == 0 {
+        return None;
+    }
+    key.port = Be16::new(0);
+    tables.service(&key)
 }
 
 /// Whether the packet may create a connection (`tcp_conn_schedule`, `udp_conn_schedule`).
 #[inline(always)]
-fn opens<T: Tables>(packet: &Packet, tables: &T) -> bool {
+fn opens<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> bool {
     if !packet.is_tcp() {
         return true;
     }

@@ -1,7 +1,7 @@
 //! 2. Is it part of a connection? And 5. if not, it begins one.
 
 use lvs_common::{
-    conntable::{self, Bucket, Buckets, Entry, Hit, Insert, New, word},
+    conntable::{self, Buckets, Entry, Hit, Insert, New, word},
     map::{Dest, Method, Tunables},
     net::Be16,
     tcp_state::{Direction, State, Transitions},
@@ -9,37 +9,51 @@ use lvs_common::{
     wire::Tcp,
 };
 
-use crate::{account, packet::Packet, schedule::Chosen, tables::Tables};
+use crate::{account, ip::Ip, packet::Packet, tables::Tables};
+
+const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
 /// The bucket of the tables' connection table.
 pub(crate) type Row<T> = <<T as Tables>::Conns as Buckets>::Bucket;
 
-/// A packet's connection, in the state that the packet brought it to.
-pub(crate) struct Connection<B> {
-    /// Where it stands.
-    pub(crate) hit: Hit<B>,
+/// A request's connection, in the state that the packet brought it to.
+#[derive(Clone, Copy)]
+pub struct Connection {
     /// Slot of its real server.
     pub(crate) dest: u32,
     /// Slot of the real server's next hop.
     pub(crate) next_hop: u32,
+    /// How packets reach the real server.
+    pub(crate) method: Method,
+    /// NAT leaves the port as it is, whatever port the real server has.
+    pub(crate) keeps_port: bool,
+}
+
+/// A reply's connection.
+pub(crate) struct Reply<A> {
+    /// Slot of its real server.
+    pub(crate) dest: u32,
+    /// The address and port that the client called.
+    pub(crate) virtual_end: (A, Be16),
 }
 
 /// The connection of a request, unless it is over or begins anew.
 #[inline(always)]
 pub(crate) fn find<T: Tables>(
-    packet: &Packet,
+    packet: &Packet<T::Address>,
     tables: &mut T,
-) -> Result<Option<Connection<Row<T>>>, Verdict> {
-    let key = packet.key();
+) -> Result<Option<Connection>, Verdict> {
+    let key = packet.key(tables);
     let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key) else {
         return Ok(None);
     };
-    if hit.entry.is_expired(tables.now()) || begins_anew(packet, &hit.entry, tables) {
+    let slot = hit.entry.dest();
+    let dest = tables.dest(slot).ok_or(BROKEN)?;
+    let (next_hop, available) = (dest.next_hop, dest.is_available());
+    if hit.entry.is_expired(tables.now()) || begins_anew(packet, &hit.entry, dest, tables) {
         end(&hit, tables);
         return Ok(None);
     }
-    let dest = hit.entry.dest();
-    let (next_hop, available) = of(dest, tables)?;
     if !available {
         if tables.tunables().expire_nodest_conn == 0 {
             return Err(Verdict::Drop(Reason::DestRemoved));
@@ -47,44 +61,55 @@ pub(crate) fn find<T: Tables>(
         end(&hit, tables);
         return Ok(None);
     }
-    advance(packet, inward(hit.entry.method()), &hit, tables);
-    Ok(Some(Connection { hit, dest, next_hop }))
+    let method = hit.entry.method();
+    advance(packet, packet.source, inward(method), &hit, tables);
+    Ok(Some(Connection { dest: slot, next_hop, method, keeps_port: hit.entry.keeps_port() }))
 }
 
-/// The connection of a reply.
+/// The connection of a reply, if it has one.
 #[inline(always)]
 pub(crate) fn find_reply<T: Tables>(
-    packet: &Packet,
+    packet: &Packet<T::Address>,
     tables: &mut T,
-) -> Result<Connection<Row<T>>, Verdict> {
-    let (client, peer) = packet.reply_key();
+) -> Result<Option<Reply<T::Address>>, Verdict> {
+    let (client, peer) = packet.reply_key(tables);
     let hashes = tables.hashes(client);
     let hit = conntable::find_reply(&tables.conns(), hashes, client, peer)
         .filter(|hit| hit.entry.method() == Method::MASQ)
-        .filter(|hit| !hit.entry.is_expired(tables.now()))
-        .ok_or(Verdict::Pass(Reason::NotReply))?;
-    advance(packet, Direction::OUTPUT, &hit, tables);
-    Ok(Connection { dest: hit.entry.dest(), hit, next_hop: 0 })
+        .filter(|hit| !hit.entry.is_expired(tables.now()));
+    let Some(hit) = hit else { return Ok(None) };
+    let address = tables.virtual_address(&hit).ok_or(Verdict::Drop(Reason::Racing))?;
+    advance(packet, packet.destination, Direction::OUTPUT, &hit, tables);
+    let (_, port) = hit.entry.virtual_end();
+    Ok(Some(Reply { dest: hit.entry.dest(), virtual_end: (address, port) }))
 }
 
-/// A new connection, to the real server that was chosen.
+/// A new connection, to the real server that was chosen. `templated` when a template led there.
 #[inline(always)]
-pub(crate) fn open<T: Tables>(
-    packet: &Packet,
-    chosen: Chosen,
+pub(crate) fn begin<T: Tables>(
+    packet: &Packet<T::Address>,
+    slot: u32,
+    keeps_port: bool,
+    templated: bool,
     tables: &mut T,
-) -> Result<Connection<Row<T>>, Verdict> {
+) -> Result<Connection, Verdict> {
     let (tunables, now) = (tables.tunables(), tables.now());
-    let direction = inward(chosen.method);
+    let dest = tables.dest(slot).ok_or(BROKEN)?;
+    let (method, next_hop) = (dest.method, dest.next_hop);
+    let direction = inward(method);
     let state = transitions(packet, direction).after(State::NONE);
-    let port = if chosen.port == Be16::new(0) { packet.destination_port } else { chosen.port };
+    let keeps = keeps_port || dest.port == Be16::new(0);
+    let port = if keeps { packet.destination_port } else { dest.port };
+    let address = tables.short(T::Address::narrow(dest.address));
+    let flags = if templated { word::TEMPLATED } else { 0 };
     let expires = now.wrapping_add(timeout(tunables, state));
     let done = tables.insert(New {
-        key: packet.key(),
-        dest: chosen.dest,
-        method: chosen.method,
+        key: packet.key(tables),
+        dest: slot,
+        method,
+        keeps_port,
         state,
-        peer: word::end(chosen.address, port),
+        peer: word::end(address, port) | flags,
         now,
         expires,
     });
@@ -93,28 +118,59 @@ pub(crate) fn open<T: Tables>(
     }
     match done.what {
         Insert::New(hit) => {
-            account::opened(chosen.dest, state, tables);
-            Ok(Connection { hit, dest: chosen.dest, next_hop: chosen.next_hop })
+            account::opened(slot, state, tables);
+            if templated && state.assures() {
+                tables.assure(packet.source, &hit.entry);
+            }
+            Ok(Connection { dest: slot, next_hop, method, keeps_port })
         }
         Insert::Exists(hit) => {
-            let dest = hit.entry.dest();
-            let (next_hop, _) = of(dest, tables)?;
-            advance(packet, direction, &hit, tables);
-            Ok(Connection { hit, dest, next_hop })
+            advance(packet, packet.source, direction, &hit, tables);
+            let (slot, method) = (hit.entry.dest(), hit.entry.method());
+            let next_hop = tables.dest(slot).ok_or(BROKEN)?.next_hop;
+            Ok(Connection { dest: slot, next_hop, method, keeps_port: hit.entry.keeps_port() })
         }
         Insert::Racing => Err(Verdict::Drop(Reason::Racing)),
         Insert::Full => Err(Verdict::Drop(Reason::TableFull)),
     }
 }
 
-/// Whether a SYN on an old connection's addresses and ports is to be scheduled as a new one
-/// (`is_new_conn_expected`).
+/// The connection of this packet alone (one-packet scheduling), which nobody remembers.
 #[inline(always)]
-fn begins_anew<T: Tables>(packet: &Packet, entry: &Entry, tables: &T) -> bool {
+pub(crate) fn fleeting<T: Tables>(
+    slot: u32,
+    keeps_port: bool,
+    tables: &T,
+) -> Result<Connection, Verdict> {
+    let dest = tables.dest(slot).ok_or(BROKEN)?;
+    Ok(Connection { dest: slot, next_hop: dest.next_hop, method: dest.method, keeps_port })
+}
+
+/// Ends a connection; its accounts are settled by whoever really ended it.
+#[inline(always)]
+pub(crate) fn end<T: Tables>(hit: &Hit<Row<T>>, tables: &mut T) {
+    if conntable::remove(hit) {
+        account::ended(&hit.entry, tables);
+    }
+}
+
+/// Whether a SYN on an old connection's addresses and ports is to be scheduled as a new one: its real
+/// server is quiesced and `expire_nodest_conn` set, or it is over (`is_new_conn_expected`).
+#[inline(always)]
+fn begins_anew<T: Tables>(
+    packet: &Packet<T::Address>,
+    entry: &Entry,
+    dest: &Dest,
+    tables: &T,
+) -> bool {
     if !packet.is_tcp() || packet.flags & Tcp::SYN == 0 {
         return false;
     }
-    let mode = tables.tunables().conn_reuse_mode;
+    let tunables = tables.tunables();
+    if tunables.expire_nodest_conn != 0 && dest.weight == 0 {
+        return true;
+    }
+    let mode = tunables.conn_reuse_mode;
     if entry.state() == State::FIN_WAIT {
         // Only where replies are not seen: there it may well be over.
         return mode & 2 != 0 && entry.method() != Method::MASQ;
@@ -122,17 +178,15 @@ fn begins_anew<T: Tables>(packet: &Packet, entry: &Entry, tables: &T) -> bool {
     mode != 0 && entry.state().is_over()
 }
 
-/// Ends a connection; its accounts are settled by whoever really ended it.
-#[inline(always)]
-fn end<T: Tables>(hit: &Hit<Row<T>>, tables: &mut T) {
-    if conntable::remove(hit) {
-        account::ended(&hit.entry, tables);
-    }
-}
-
 /// Takes the state machine a step on and sets the connection's new end.
 #[inline(always)]
-fn advance<T: Tables>(packet: &Packet, direction: Direction, hit: &Hit<Row<T>>, tables: &mut T) {
+fn advance<T: Tables>(
+    packet: &Packet<T::Address>,
+    client: T::Address,
+    direction: Direction,
+    hit: &Hit<Row<T>>,
+    tables: &mut T,
+) {
     let mut state = hit.entry.state();
     let transitions = transitions(packet, direction);
     if transitions.after(state) != state {
@@ -140,6 +194,9 @@ fn advance<T: Tables>(packet: &Packet, direction: Direction, hit: &Hit<Row<T>>, 
         match conntable::set_state(hit, transitions) {
             Some((before, after)) => {
                 account::moved(hit.entry.dest(), before, after, tables);
+                if after.assures() && hit.peer().is_some_and(|peer| peer & word::TEMPLATED != 0) {
+                    tables.assure(client, &hit.entry);
+                }
                 state = after;
             }
             None => return,
@@ -150,8 +207,14 @@ fn advance<T: Tables>(packet: &Packet, direction: Direction, hit: &Hit<Row<T>>, 
 }
 
 #[inline(always)]
-fn transitions(packet: &Packet, direction: Direction) -> Transitions {
-    if packet.is_tcp() { Transitions::of(direction, packet.flags) } else { Transitions::UDP }
+fn transitions<A: Ip>(packet: &Packet<A>, direction: Direction) -> Transitions {
+    if packet.is_tcp() {
+        Transitions::of(direction, packet.flags)
+    } else if direction == Direction::OUTPUT {
+        Transitions::UDP_REPLY
+    } else {
+        Transitions::UDP
+    }
 }
 
 /// The direction of a connection's requests, by its forwarding method.
@@ -163,17 +226,4 @@ fn inward(method: Method) -> Direction {
 #[inline(always)]
 fn timeout(tunables: &Tunables, state: State) -> u32 {
     tunables.timeouts[(state.number() & 15) as usize]
-}
-
-/// Next hop and availability of a real server.
-#[inline(always)]
-fn of<T: Tables>(dest: u32, tables: &T) -> Result<(u32, bool), Verdict> {
-    let dest: &Dest = tables.dest(dest).ok_or(Verdict::Drop(Reason::Broken))?;
-    Ok((dest.next_hop, dest.is_available()))
-}
-
-/// The peer of a NAT connection: where requests go and replies come from.
-#[inline(always)]
-pub(crate) fn peer<B: Bucket>(hit: &Hit<B>) -> Result<u64, Verdict> {
-    hit.peer().ok_or(Verdict::Drop(Reason::Racing))
 }

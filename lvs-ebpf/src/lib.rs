@@ -3,14 +3,14 @@
 //! ```text
 //!   frame ─▶ parse ─▶ is it ours? ─▶ connection? ──yes──────────────────▶ forward ─▶ out
 //!              │          │              │ no                                ▲
-//!              │          │              └▶ classify ─▶ schedule ─▶ open ────┘
-//!              ▼          ▼                    │           │         │
-//!            stack      stack                stack       drop      drop     each with a Reason
+//!              │          │              └▶ classify ─▶ schedule ─▶ begin ───┘
+//!              ▼          ▼                    │           │          │
+//!            stack      stack                stack       drop       drop    each with a Reason
 //! ```
 //!
 //! A stage is a file, in the order a packet meets them. The path is safe code, generic over the
-//! packet's memory ([`Frame`]) and the maps ([`Tables`]): the program, the tests and the fuzzer run
-//! the same lines.
+//! packet's memory ([`Frame`]), the maps ([`Tables`]) and by them over the family ([`ip`]): the
+//! program, the tests and the fuzzer run the same lines.
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -20,8 +20,11 @@ mod connection;
 mod forward;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+pub mod ip;
+pub mod open;
 pub mod packet;
 mod parse;
+pub mod persist;
 pub mod schedule;
 pub mod tables;
 
@@ -30,69 +33,72 @@ use lvs_common::{
     wire::Frame,
 };
 
-use crate::{
-    connection::{Connection, Row},
-    packet::Packet,
-    tables::Tables,
-};
+pub use self::connection::Connection;
+use crate::{packet::Packet, tables::Tables};
 
 /// Directs one frame.
 #[inline(always)]
 pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
-    let verdict = way(frame, tables).unwrap_or_else(|refused| refused);
+    let verdict = match known(frame, tables) {
+        Step::Done(verdict) => verdict,
+        Step::Begins(packet) => match open::open(&packet, tables) {
+            Ok(connection) => send(frame, &packet, connection, tables),
+            Err(refused) => refused,
+        },
+    };
     account::verdict(verdict, tables);
     verdict
 }
 
+/// How far the packets of known connections bring it.
+pub enum Step<A> {
+    /// To the end.
+    Done(Verdict),
+    /// It may begin a connection: [`open::open`], then [`send`].
+    Begins(Packet<A>),
+}
+
+/// The way of packets that are part of a connection.
 #[inline(always)]
-fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Verdict, Verdict> {
-    let packet = parse::parse(frame)?;
-    let refused = if tables.is_vip(packet.destination) {
-        match request(frame, &packet, tables) {
-            // Or a client whose address the filter takes for a VIP.
-            Err(refused @ Verdict::Pass(Reason::NoService)) => refused,
-            done => return done,
-        }
-    } else {
-        Verdict::Pass(Reason::NotOurs)
-    };
-    if tables.is_masqueraded(packet.source) {
-        return reply(frame, &packet, tables);
+pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
+    match way(frame, tables) {
+        Ok(Step::Done(verdict)) | Err(verdict) => Step::Done(verdict),
+        Ok(begins) => begins,
     }
-    Err(refused)
 }
 
-/// From a client to a virtual service.
+/// Sends a request on its connection's way.
 #[inline(always)]
-fn request<F: Frame, T: Tables>(
+pub fn send<F: Frame, T: Tables>(
     frame: &mut F,
-    packet: &Packet,
+    packet: &Packet<T::Address>,
+    connection: Connection,
     tables: &mut T,
-) -> Result<Verdict, Verdict> {
-    let connection = match connection::find(packet, tables)? {
-        Some(connection) => connection,
-        None => open(packet, tables)?,
-    };
-    account::request(packet, &connection, tables);
-    forward::request(frame, packet, &connection, tables)
+) -> Verdict {
+    account::request(packet, connection.dest, tables);
+    forward::request(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
 }
 
-/// The connection that a packet begins.
+/// Counts the reason of a frame that was not forwarded.
 #[inline(always)]
-fn open<T: Tables>(packet: &Packet, tables: &mut T) -> Result<Connection<Row<T>>, Verdict> {
-    let service = classify::classify(packet, tables)?;
-    let dest = schedule::schedule(packet, service, tables)?;
-    connection::open(packet, dest, tables)
+pub fn settle<T: Tables>(verdict: Verdict, tables: &mut T) {
+    account::verdict(verdict, tables);
 }
 
-/// From a masqueraded real server to a client.
 #[inline(always)]
-fn reply<F: Frame, T: Tables>(
-    frame: &mut F,
-    packet: &Packet,
-    tables: &mut T,
-) -> Result<Verdict, Verdict> {
-    let connection = connection::find_reply(packet, tables)?;
-    account::reply(packet, &connection, tables);
-    forward::reply(frame, packet, &connection, tables)
+fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Step<T::Address>, Verdict> {
+    let packet = parse::parse::<T::Address, F>(frame)?;
+    let is_request = tables.is_vip(packet.destination);
+    if is_request && let Some(connection) = connection::find(&packet, tables)? {
+        return Ok(Step::Done(send(frame, &packet, connection, tables)));
+    }
+    let is_reply = tables.is_masqueraded(packet.source);
+    if is_reply && let Some(reply) = connection::find_reply(&packet, tables)? {
+        account::reply(&packet, reply.dest, tables);
+        return forward::reply(frame, &packet, reply.virtual_end, tables).map(Step::Done);
+    }
+    if is_request {
+        return Ok(Step::Begins(packet));
+    }
+    Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

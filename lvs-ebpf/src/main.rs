@@ -15,38 +15,14 @@ mod kernel;
 #[cfg(target_arch = "bpf")]
 #[expect(clippy::needless_pass_by_value, reason = "the macro's signature")]
 mod program {
-    use aya_ebpf::{
-        bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
-        helpers::bpf_redirect,
-        macros::xdp,
-        programs::XdpContext,
-    };
-    use lvs_common::verdict::Verdict;
+    use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
 
-    use crate::kernel::{KernelTables, XdpFrame, clock};
+    use crate::kernel::{clock, way};
 
     /// The director's program, one an interface.
     #[xdp]
     pub fn lvs(context: XdpContext) -> u32 {
-        let mut tables = KernelTables::new(&context);
-        let Some(tables) = tables.as_mut() else { return XDP_PASS };
-        match lvs_ebpf::direct(&mut XdpFrame::new(&context), tables) {
-            Verdict::Transmit => XDP_TX,
-            Verdict::Pass(_) => XDP_PASS,
-            Verdict::Drop(_) => XDP_DROP,
-            Verdict::Redirect(interface) => redirect(interface),
-        }
-    }
-
-    #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the helper returns an action"
-    )]
-    fn redirect(interface: u32) -> u32 {
-        // SAFETY: the helper takes numbers only.
-        unsafe { bpf_redirect(interface, 0) as u32 }
+        way::direct(&context)
     }
 
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.

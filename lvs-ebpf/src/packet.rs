@@ -2,17 +2,19 @@
 
 use lvs_common::{
     conntable::{Key, word},
-    net::{Be16, Be32, protocol},
+    net::{Be16, protocol},
     sched::Hint,
 };
 
+use crate::{ip::Ip, tables::Tables};
+
 /// What `parse` learnt; nothing in it is derived later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
+pub struct Packet<A> {
     /// Source address.
-    pub source: Be32,
+    pub source: A,
     /// Destination address.
-    pub destination: Be32,
+    pub destination: A,
     /// Source port.
     pub source_port: Be16,
     /// Destination port.
@@ -27,7 +29,7 @@ pub struct Packet {
     pub transport: usize,
 }
 
-impl Packet {
+impl<A: Ip> Packet<A> {
     /// Whether it is TCP; else it is UDP.
     #[inline(always)]
     #[must_use]
@@ -38,12 +40,12 @@ impl Packet {
     /// The connection that it belongs to, as a request.
     #[inline(always)]
     #[must_use]
-    pub const fn key(&self) -> Key {
+    pub fn key<T: Tables<Address = A>>(&self, tables: &T) -> Key {
         Key::new(
             self.protocol_code(),
-            self.source,
+            tables.short(self.source),
             self.source_port,
-            self.destination,
+            tables.short(self.destination),
             self.destination_port,
         )
     }
@@ -51,20 +53,21 @@ impl Packet {
     /// What schedulers that hash want to know of it.
     #[inline(always)]
     #[must_use]
-    pub const fn hint(&self) -> Hint {
+    pub fn hint(&self) -> Hint {
         Hint {
-            client: self.source.get(),
+            client: self.source.fold().get(),
             client_port: self.source_port.get(),
-            destination: self.destination.get(),
+            destination: self.destination.fold().get(),
         }
     }
 
     /// As a reply: the client's part of the key, and the peer's word.
     #[inline(always)]
     #[must_use]
-    pub const fn reply_key(&self) -> (u64, u64) {
-        let client = word::end(self.destination, self.destination_port);
-        (client | self.protocol_code() << 48, word::end(self.source, self.source_port))
+    pub fn reply_key<T: Tables<Address = A>>(&self, tables: &T) -> (u64, u64) {
+        let client = word::end(tables.short(self.destination), self.destination_port);
+        let peer = word::end(tables.short(self.source), self.source_port);
+        (client | self.protocol_code() << 48, peer)
     }
 
     #[inline(always)]

@@ -6,34 +6,26 @@
 use lvs_common::{
     net::protocol,
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_IPV4, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Ipv4, Tcp, Udp},
+    wire::{ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Tcp, Udp},
 };
 
-use crate::packet::Packet;
+use crate::{
+    ip::{Ip, NETWORK},
+    packet::Packet,
+};
 
-const MALFORMED: Verdict = Verdict::Pass(Reason::Malformed);
-
-/// Offset of the IP header: behind an untagged Ethernet header.
-pub(crate) const NETWORK: usize = size_of::<Ethernet>();
+pub(crate) const MALFORMED: Verdict = Verdict::Pass(Reason::Malformed);
 
 #[inline(always)]
-pub(crate) fn parse<F: Frame>(frame: &F) -> Result<Packet, Verdict> {
+pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
     let ethernet = frame.at::<Ethernet>(0).ok_or(MALFORMED)?;
-    if ethernet.ethertype != ETHERTYPE_IPV4 {
+    if ethernet.ethertype != A::ETHERTYPE {
         let tagged = ethernet.ethertype == ETHERTYPE_VLAN || ethernet.ethertype == ETHERTYPE_QINQ;
         return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIpv4 }));
     }
 
-    let ip = frame.at::<Ipv4>(NETWORK).ok_or(MALFORMED)?;
-    let (header, bytes) = (ip.header_len(), ip.total_length.get());
-    if !ip.is_v4() || header < Ipv4::MIN_LEN || NETWORK + bytes as usize > frame.len() {
-        return Err(MALFORMED);
-    }
-    if ip.is_fragment() {
-        return Err(Verdict::Pass(Reason::Fragment));
-    }
-
-    let transport = NETWORK + header;
+    let ip = A::header(frame)?;
+    let transport = ip.payload;
     let (source_port, destination_port, flags, least) = match ip.protocol {
         protocol::TCP => {
             let tcp = frame.at::<Tcp>(transport).ok_or(MALFORMED)?;
@@ -45,7 +37,7 @@ pub(crate) fn parse<F: Frame>(frame: &F) -> Result<Packet, Verdict> {
         }
         _ => return Err(Verdict::Pass(Reason::OtherProtocol)),
     };
-    if (bytes as usize) < header + least {
+    if NETWORK + (ip.bytes as usize) < transport + least {
         return Err(MALFORMED);
     }
     Ok(Packet {
@@ -55,7 +47,7 @@ pub(crate) fn parse<F: Frame>(frame: &F) -> Result<Packet, Verdict> {
         destination_port,
         protocol: ip.protocol,
         flags,
-        bytes,
+        bytes: ip.bytes,
         transport,
     })
 }

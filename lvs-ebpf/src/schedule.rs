@@ -1,48 +1,25 @@
-//! 4. Which real server does it go to? [`Service`] → [`Chosen`] (`ip_vs_schedule`).
+//! 4. Which real server does it go to? [`Service`] → dest slot (`ip_vs_schedule`).
 
 use lvs_common::{
-    map::{Method, Service},
-    net::{Be16, Be32},
+    map::Service,
     sched::{Flags, Hint, Kind, Pool, dh, fo, lc, mh, nq, ovf, rr, sed, sh, wlc, wrr},
     verdict::{Reason, Verdict},
 };
 
 use crate::{packet::Packet, tables::Tables};
 
-/// The real server that a new connection goes to.
-#[derive(Clone, Copy)]
-pub(crate) struct Chosen {
-    /// Its slot.
-    pub(crate) dest: u32,
-    /// Its address.
-    pub(crate) address: Be32,
-    /// Its port; 0 takes the packet's.
-    pub(crate) port: Be16,
-    /// How packets reach it.
-    pub(crate) method: Method,
-    /// Slot of its next hop.
-    pub(crate) next_hop: u32,
-}
-
+/// The slot of the real server that a new connection goes to.
 #[inline(always)]
 pub(crate) fn schedule<T: Tables>(
-    packet: &Packet,
+    packet: &Packet<T::Address>,
     service: &Service,
     tables: &T,
-) -> Result<Chosen, Verdict> {
+) -> Result<u32, Verdict> {
     const NONE: Verdict = Verdict::Drop(Reason::NoDest);
     const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
     let position = tables.choose(service, packet).ok_or(NONE)?;
-    let slot = tables.dest_at(service, position).ok_or(BROKEN)?;
-    let dest = tables.dest(slot).ok_or(BROKEN)?;
-    Ok(Chosen {
-        dest: slot,
-        address: dest.address.low(),
-        port: dest.port,
-        method: dest.method,
-        next_hop: dest.next_hop,
-    })
+    tables.dest_at(service, position).ok_or(BROKEN)
 }
 
 /// The position in a service's pool that its scheduler chooses; none for a scheduler that the

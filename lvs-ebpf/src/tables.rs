@@ -1,13 +1,13 @@
 //! What the path asks of the maps.
 
 use lvs_common::{
-    conntable::{Buckets, Done, New},
+    conntable::{Buckets, Done, Entry, Hit, New},
     map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
     net::Be32,
     verdict::Reason,
 };
 
-use crate::packet::Packet;
+use crate::{connection::Row, ip::Ip, packet::Packet, persist};
 
 /// Where a packet to a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,14 @@ pub enum Route {
     None,
 }
 
-/// The maps, as the path sees them.
+/// The maps, as the path of one address family sees them.
 ///
 /// Times are ticks of the connection clock. Slots come from other maps; one that is out of range has
 /// no value.
-pub trait Tables {
-    /// The connection table.
+pub trait Tables: Sized {
+    /// The family's addresses.
+    type Address: Ip;
+    /// The family's connection table.
     type Conns: Buckets;
 
     /// The settings.
@@ -36,22 +38,35 @@ pub trait Tables {
     fn is_generic(&self) -> bool;
 
     /// Whether some service may have this address.
-    fn is_vip(&self, address: Be32) -> bool;
+    fn is_vip(&self, address: Self::Address) -> bool;
     /// Whether some masqueraded real server may have this address.
-    fn is_masqueraded(&self, address: Be32) -> bool;
+    fn is_masqueraded(&self, address: Self::Address) -> bool;
 
     /// The connection table.
     fn conns(&self) -> Self::Conns;
     /// A client's two places in it.
     fn hashes(&self, client: u64) -> (u32, u32);
+    /// What stands for an address in the connection table: four bytes, the same for no two IPv4
+    /// addresses and for hardly two of IPv6.
+    fn short(&self, address: Self::Address) -> Be32;
+    /// The virtual address that a connection's client calls; none when its slot has changed hands.
+    fn virtual_address(&self, hit: &Hit<Row<Self>>) -> Option<Self::Address>;
 
     /// [`conntable::insert`](lvs_common::conntable::insert) into it.
-    fn insert(&mut self, new: New) -> Done<<Self::Conns as Buckets>::Bucket>;
+    fn insert(&mut self, new: New) -> Done<Row<Self>>;
+
+    /// Lets the template of a client's connection last.
+    #[inline(always)]
+    fn assure(&mut self, client: Self::Address, entry: &Entry) {
+        persist::assure(client, entry, self);
+    }
 
     /// The service of a key.
     fn service(&self, key: &ServiceKey) -> Option<&Service>;
+    /// The firewall mark of a packet to a service's key; 0 is none.
+    fn mark(&self, key: &ServiceKey) -> u32;
     /// The position that [`choose`](crate::schedule::choose) says over the service's pool.
-    fn choose(&self, service: &Service, packet: &Packet) -> Option<u32>;
+    fn choose(&self, service: &Service, packet: &Packet<Self::Address>) -> Option<u32>;
     /// The dest slot at a position of a service's pool.
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32>;
     /// The real server of a slot.
@@ -59,7 +74,7 @@ pub trait Tables {
     /// The next hop of a slot.
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
     /// The way to a client, for a packet from `source` that came in where this one did.
-    fn route(&mut self, source: Be32, client: Be32) -> Route;
+    fn route(&mut self, source: Self::Address, client: Self::Address) -> Route;
 
     /// Adds to a word of a real server's load (see [`Load`](lvs_common::map::Load)); what it was.
     fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64;

@@ -20,9 +20,11 @@ pub struct New {
     pub dest: u32,
     /// Its forwarding method.
     pub method: Method,
+    /// NAT leaves the port as it is.
+    pub keeps_port: bool,
     /// The state it begins in.
     pub state: State,
-    /// [`end`](word::end) of the real server's address and port.
+    /// The fourth word: [`end`](word::end) of the real server's address and port, and flags.
     pub peer: u64,
     /// The clock, ticks.
     pub now: u32,
@@ -96,7 +98,7 @@ pub fn insert<T: Buckets>(table: &T, hashes: (u32, u32), new: New) -> Done<T::Bu
         return Done { what: lost, evicted };
     }
 
-    let (dest_w1, dest_w2) = word::of_dest(new.dest, new.method);
+    let (dest_w1, dest_w2) = word::of_dest(new.dest, new.method, new.keeps_port);
     let entry =
         Entry { w0: live, w1: new.key.virtual_end | dest_w1, w2: new.expires as u64 | dest_w2 };
     mine.store(word::at(way, 1), entry.w1);

@@ -4,8 +4,11 @@
 //! | --- | --- | --- | --- |
 //! | w0 | client address | client port | protocol:2, phase:2, state:4, generation:8 |
 //! | w1 | virtual address | virtual port | dest, low 16 bits |
-//! | w2 | expiry, ticks | packets | dest, high 12 bits; method:4 |
+//! | w2 | expiry, ticks | packets | dest, high 12 bits; method:3, keeps its port:1 |
 //! | w3 | real server's address | its port | flags:16 |
+//!
+//! A persistence template has the protocol's number for a client port, and in w3 its lifetime in ticks
+//! for the real server's address.
 //!
 //! Addresses and ports are as they lie in a packet. A bucket is four cache lines: w0 of ways 0 to 7;
 //! two lines of (w1, w2) pairs; w3 of ways 0 to 7, which only NAT reads.
@@ -48,6 +51,11 @@ pub(super) const GENERATION_AT: u32 = 56;
 pub const TCP: u64 = 0;
 /// w0's code of UDP.
 pub const UDP: u64 = 1;
+/// w0's code of a persistence template.
+pub const TEMPLATE: u64 = 3;
+
+/// Of w3: the connection was sent where a template says.
+pub const TEMPLATED: u64 = 1 << 48;
 
 /// Who a connection is between, as a request shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +106,14 @@ impl Entry {
     #[inline(always)]
     #[must_use]
     pub const fn method(&self) -> Method {
-        Method((self.w2 >> 60) as u8)
+        Method((self.w2 >> 60 & 7) as u8)
+    }
+
+    /// Whether NAT leaves the port as it is, whatever port the real server has.
+    #[inline(always)]
+    #[must_use]
+    pub const fn keeps_port(&self) -> bool {
+        self.w2 >> 63 != 0
     }
 
     /// The state.
@@ -193,8 +208,9 @@ pub(super) const fn touched(w2: u64, expires: u32) -> u64 {
 
 /// The words that tell the real server, for a new connection: what goes into w1 and into w2.
 #[inline(always)]
-pub(super) const fn of_dest(dest: u32, method: Method) -> (u64, u64) {
-    ((dest as u64) << 48, (dest as u64 >> 16 & 0xfff) << 48 | (method.0 as u64) << 60)
+pub(super) const fn of_dest(dest: u32, method: Method, keeps_port: bool) -> (u64, u64) {
+    let way = (method.0 as u64 & 7) << 60 | (keeps_port as u64) << 63;
+    ((dest as u64) << 48, (dest as u64 >> 16 & 0xfff) << 48 | way)
 }
 
 #[cfg(test)]
@@ -204,15 +220,18 @@ mod tests {
     #[test]
     fn a_dest_slot_and_method_survive_the_words() {
         for dest in [0, 1, 0xffff, 0x1_0000, 0x0fff_ffff] {
-            let (w1, w2) = of_dest(dest, Method::DIRECT_ROUTE);
-            let entry = Entry { w0: 0, w1, w2: touched(w2, u32::MAX) };
-            assert_eq!((entry.dest(), entry.method()), (dest, Method::DIRECT_ROUTE));
+            for keeps in [false, true] {
+                let (w1, w2) = of_dest(dest, Method::DIRECT_ROUTE, keeps);
+                let entry = Entry { w0: 0, w1, w2: touched(w2, u32::MAX) };
+                assert_eq!((entry.dest(), entry.method()), (dest, Method::DIRECT_ROUTE));
+                assert_eq!(entry.keeps_port(), keeps);
+            }
         }
     }
 
     #[test]
     fn touching_counts_packets_and_lets_the_rest_stand() {
-        let (_, w2) = of_dest(0x0abc_1234, Method::DIRECT_ROUTE);
+        let (_, w2) = of_dest(0x0abc_1234, Method::DIRECT_ROUTE, false);
         let twice = touched(touched(w2 | 0xffff << 32, 5), 7);
         assert_eq!(twice, w2 | 1 << 32 | 7);
     }

@@ -62,8 +62,12 @@ pub struct Service {
     pub netmask: u32,
     /// lblc, lblcr: what was remembered in another era is forgotten.
     pub era: u32,
+    /// The firewall mark that it answers to, or 0.
+    pub mark: u32,
+    /// The port that it answers to; 0 is every other.
+    pub port: Be16,
     /// Zero.
-    pub rest: [u32; 2],
+    pub rest: u16,
 }
 
 impl Service {

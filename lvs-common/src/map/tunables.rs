@@ -39,6 +39,16 @@ pub struct Tunables {
     pub lblcr_expiration: u32,
     /// Rules in `MARKS` that hold: the first in the high half, how many in the low one.
     pub marks: u32,
+    /// Kinds of services there are, beside those that a packet finds by its own port:
+    /// [`Self::FTP`], [`Self::ANY_PORT`].
+    pub kinds: u32,
     /// Zero.
-    pub pad: [u32; 8],
+    pub pad: [u32; 7],
+}
+
+impl Tunables {
+    /// Some service has TCP port 21, and with it the ports of its data connections.
+    pub const FTP: u32 = 1;
+    /// Some service has port 0.
+    pub const ANY_PORT: u32 = 2;
 }

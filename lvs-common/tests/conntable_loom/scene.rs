@@ -117,6 +117,7 @@ impl Scene {
                 key: key(client),
                 dest,
                 method: Method::MASQ,
+                keeps_port: false,
                 state,
                 peer: peer(client, dest),
                 now: NOW,

@@ -125,7 +125,16 @@ impl Beside {
             Step::Insert { key, dest, method, state, lifetime } => {
                 let expires = self.now.wrapping_add(lifetime);
                 let peer = peer_of(dest);
-                self.insert(New { key, dest, method, state, peer, now: self.now, expires })?;
+                self.insert(New {
+                    key,
+                    dest,
+                    method,
+                    keeps_port: false,
+                    state,
+                    peer,
+                    now: self.now,
+                    expires,
+                })?;
             }
             Step::Find { key } => {
                 let hit = self.find(key);
@@ -282,6 +291,7 @@ fn a_slot_that_changed_hands_256_times_still_tells_the_connections_apart() {
         key,
         dest: 1,
         method: Method::MASQ,
+        keeps_port: false,
         state: State::ESTABLISHED,
         peer: peer_of(1),
         now: 0,

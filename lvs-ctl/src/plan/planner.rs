@@ -254,7 +254,9 @@ impl Planner {
             persistence_s: 0,
             netmask: 0,
             era: 0,
-            rest: [0; 2],
+            mark: 0,
+            port: key.port,
+            rest: 0,
         };
         if !buckets.is_empty() {
             ops.push(Op::Table(table, buckets));

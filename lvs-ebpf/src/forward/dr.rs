@@ -3,19 +3,18 @@
 //! client by itself.
 
 use lvs_common::{
-    conntable::Bucket,
     verdict::{Reason, Verdict},
     wire::Frame,
 };
 
 use super::send;
-use crate::{connection::Connection, packet::Packet, tables::Tables};
+use crate::{connection::Connection, ip::Ip as _, packet::Packet, tables::Tables};
 
 #[inline(always)]
-pub(super) fn request<F: Frame, B: Bucket, T: Tables>(
+pub(super) fn request<F: Frame, T: Tables>(
     frame: &mut F,
-    packet: &Packet,
-    connection: &Connection<B>,
+    packet: &Packet<T::Address>,
+    connection: Connection,
     tables: &mut T,
 ) -> Result<Verdict, Verdict> {
     let hop = send::to_dest(packet, connection.next_hop, tables)?;
@@ -23,6 +22,6 @@ pub(super) fn request<F: Frame, B: Bucket, T: Tables>(
     if u32::from(packet.bytes) > hop.mtu && !send::reflects(frame, hop) {
         return Err(Verdict::Drop(Reason::OverMtu));
     }
-    send::age(frame)?;
+    T::Address::age(frame)?;
     send::out(frame, hop)
 }

@@ -5,7 +5,6 @@ mod nat;
 mod send;
 
 use lvs_common::{
-    conntable::Bucket,
     map::Method,
     verdict::{Reason, Verdict},
     wire::Frame,
@@ -17,13 +16,13 @@ pub(crate) use nat::reply;
 
 /// To the real server.
 #[inline(always)]
-pub(crate) fn request<F: Frame, B: Bucket, T: Tables>(
+pub(crate) fn request<F: Frame, T: Tables>(
     frame: &mut F,
-    packet: &Packet,
-    connection: &Connection<B>,
+    packet: &Packet<T::Address>,
+    connection: Connection,
     tables: &mut T,
 ) -> Result<Verdict, Verdict> {
-    match connection.hit.entry.method() {
+    match connection.method {
         Method::DIRECT_ROUTE => dr::request(frame, packet, connection, tables),
         Method::MASQ => nat::request(frame, packet, connection, tables),
         _ => Err(Verdict::Drop(Reason::Broken)),

@@ -2,55 +2,49 @@
 //! replies come from the VIP and its port.
 
 use lvs_common::{
-    conntable::{Bucket, word},
-    net::{Be16, Be32, checksum, checksum::Edit},
+    net::{Be16, checksum::Edit},
     verdict::{Reason, Verdict},
-    wire::{Frame, Ipv4, Tcp, Udp},
+    wire::{Frame, Tcp, Udp},
 };
 
 use super::send::{self, BROKEN};
 use crate::{
-    connection::{Connection, peer},
+    connection::Connection,
+    ip::{End, Ip, NETWORK},
     packet::Packet,
-    parse::NETWORK,
     tables::{Route, Tables},
 };
 
-/// The end of a packet that is rewritten.
-#[derive(Clone, Copy)]
-enum End {
-    Source,
-    Destination,
-}
-
 /// Client to real server.
 #[inline(always)]
-pub(super) fn request<F: Frame, B: Bucket, T: Tables>(
+pub(super) fn request<F: Frame, T: Tables>(
     frame: &mut F,
-    packet: &Packet,
-    connection: &Connection<B>,
+    packet: &Packet<T::Address>,
+    connection: Connection,
     tables: &mut T,
 ) -> Result<Verdict, Verdict> {
-    let (address, port) = word::split(peer(&connection.hit)?);
+    let dest = tables.dest(connection.dest).ok_or(BROKEN)?;
+    let address = T::Address::narrow(dest.address);
+    let keeps_port = connection.keeps_port || dest.port == Be16::new(0);
+    let port = if keeps_port { packet.destination_port } else { dest.port };
     let hop = send::to_dest(packet, connection.next_hop, tables)?;
     if needs_stack(packet, hop.mtu, tables) {
         rewrite(frame, packet, End::Destination, address, port, tables)?;
         return Ok(Verdict::Pass(Reason::ByStack));
     }
-    send::age(frame)?;
+    T::Address::age(frame)?;
     rewrite(frame, packet, End::Destination, address, port, tables)?;
     send::out(frame, hop)
 }
 
 /// Real server to client.
 #[inline(always)]
-pub(crate) fn reply<F: Frame, B: Bucket, T: Tables>(
+pub(crate) fn reply<F: Frame, T: Tables>(
     frame: &mut F,
-    packet: &Packet,
-    connection: &Connection<B>,
+    packet: &Packet<T::Address>,
+    (address, port): (T::Address, Be16),
     tables: &mut T,
 ) -> Result<Verdict, Verdict> {
-    let (address, port) = connection.hit.entry.virtual_end();
     let hop = match tables.route(address, packet.destination) {
         Route::Hop(hop) if !needs_stack(packet, hop.mtu, tables) => hop,
         Route::Hop(_) | Route::NoNeighbour => {
@@ -62,23 +56,23 @@ pub(crate) fn reply<F: Frame, B: Bucket, T: Tables>(
     if u32::from(packet.bytes) > hop.mtu {
         return Err(Verdict::Drop(Reason::OverMtu));
     }
-    send::age(frame)?;
+    T::Address::age(frame)?;
     rewrite(frame, packet, End::Source, address, port, tables)?;
     send::out(frame, &hop)
 }
 
 /// A generic hook sees merged segments, larger than the link takes: only the stack can split them.
 #[inline(always)]
-fn needs_stack<T: Tables>(packet: &Packet, mtu: u32, tables: &T) -> bool {
+fn needs_stack<T: Tables>(packet: &Packet<T::Address>, mtu: u32, tables: &T) -> bool {
     tables.is_generic() && u32::from(packet.bytes) > mtu
 }
 
 #[inline(always)]
 fn rewrite<F: Frame, T: Tables>(
     frame: &mut F,
-    packet: &Packet,
+    packet: &Packet<T::Address>,
     end: End,
-    address: Be32,
+    address: T::Address,
     port: Be16,
     tables: &T,
 ) -> Result<(), Verdict> {
@@ -86,14 +80,8 @@ fn rewrite<F: Frame, T: Tables>(
         End::Source => (packet.source, packet.source_port),
         End::Destination => (packet.destination, packet.destination_port),
     };
-    let addresses = Edit::new().word(old_address, address);
-
-    let ip = frame.at_mut::<Ipv4>(NETWORK).ok_or(BROKEN)?;
-    ip.check = addresses.apply(ip.check);
-    match end {
-        End::Source => ip.source = address,
-        End::Destination => ip.destination = address,
-    }
+    let addresses = T::Address::edit(old_address, address);
+    address.readdress(frame, end, addresses)?;
 
     let check = Check { packet, addresses, all: addresses.half(old_port, port) };
     if packet.is_tcp() {
@@ -115,13 +103,13 @@ fn rewrite<F: Frame, T: Tables>(
 }
 
 /// How a transport checksum follows the rewriting.
-struct Check<'a> {
-    packet: &'a Packet,
+struct Check<'a, A> {
+    packet: &'a Packet<A>,
     addresses: Edit,
     all: Edit,
 }
 
-impl Check<'_> {
+impl<A: Ip> Check<'_, A> {
     #[inline(always)]
     fn tcp<T: Tables>(&self, check: Be16, tables: &T) -> Be16 {
         if self.is_partial(check, tables) {
@@ -153,8 +141,7 @@ impl Check<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
         let header = (packet.transport - NETWORK) as u16;
         let length = packet.bytes.wrapping_sub(header);
-        let pseudo =
-            checksum::pseudo_v4(packet.source, packet.destination, packet.protocol, length);
+        let pseudo = A::pseudo(packet.source, packet.destination, packet.protocol, length);
         check.raw() == pseudo
     }
 }

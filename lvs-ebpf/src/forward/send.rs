@@ -1,19 +1,19 @@
-//! What every method ends with: one hop older, link-layer addresses, out of an interface.
+//! What every method ends with: link-layer addresses, out of an interface.
 
 use lvs_common::{
     map::NextHop,
     verdict::{Reason, Verdict},
-    wire::{Ethernet, Frame, Ipv4},
+    wire::{Ethernet, Frame},
 };
 
-use crate::{packet::Packet, parse::NETWORK, tables::Tables};
+use crate::{packet::Packet, tables::Tables};
 
 pub(super) const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
 /// The next hop of a real server, if the packet fits through.
 #[inline(always)]
 pub(super) fn to_dest<'t, T: Tables>(
-    packet: &Packet,
+    packet: &Packet<T::Address>,
     slot: u32,
     tables: &'t T,
 ) -> Result<&'t NextHop, Verdict> {
@@ -23,17 +23,6 @@ pub(super) fn to_dest<'t, T: Tables>(
         return Err(Verdict::Drop(Reason::OverMtu));
     }
     Ok(hop)
-}
-
-/// One hop less to live, which must leave some.
-#[inline(always)]
-pub(super) fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict> {
-    let ip = frame.at_mut::<Ipv4>(NETWORK).ok_or(BROKEN)?;
-    if ip.ttl <= 1 {
-        return Err(Verdict::Drop(Reason::TtlExpired));
-    }
-    ip.decrement_ttl();
-    Ok(())
 }
 
 /// Whether the frame leaves in the driver by the interface that it came in by.

@@ -46,6 +46,8 @@ pub struct Maps {
     pub addresses: Box<Addresses>,
     /// The services.
     pub services: BTreeMap<ServiceKey, Service>,
+    /// Firewall marks by what packets call; [`Tunables::marks`] says whether there are any.
+    pub marks: BTreeMap<ServiceKey, u32>,
     /// Their real servers, a range for each.
     pub pools: Vec<PoolEntry>,
     /// Real servers.
@@ -93,6 +95,7 @@ impl MemTables {
                 is_generic: false,
                 addresses: Box::new(Addresses::zeroed()),
                 services: BTreeMap::new(),
+                marks: BTreeMap::new(),
                 pools: Vec::new(),
                 dests: Vec::new(),
                 next_hops: vec![NextHop::default()],
@@ -129,6 +132,7 @@ impl MemTables {
             scheduler: kind as u8,
             step: params.step,
             top: params.top,
+            port: key.port,
             ..Service::default()
         };
         maps.services.insert(key, service);

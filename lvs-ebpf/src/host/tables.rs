@@ -2,7 +2,7 @@
 
 use lvs_common::{
     conntable::{
-        self, Done, Insert, New,
+        self, Done, Hit, Insert, New,
         shared::{Row, View},
     },
     map::{Addresses, Counters, Dest, Load, NextHop, Service, ServiceKey, Tunables},
@@ -25,6 +25,7 @@ pub(super) struct ForPacket<'a> {
 }
 
 impl<'a> Tables for ForPacket<'a> {
+    type Address = Be32;
     type Conns = View<'a>;
 
     fn tunables(&self) -> &Tunables {
@@ -55,6 +56,14 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.hashes(client)
     }
 
+    fn short(&self, address: Be32) -> Be32 {
+        address
+    }
+
+    fn virtual_address(&self, hit: &Hit<Row<'a>>) -> Option<Be32> {
+        Some(hit.entry.virtual_end().0)
+    }
+
     fn insert(&mut self, new: New) -> Done<Row<'a>> {
         if let Some(rival) = self.maps.rival.take() {
             let done = conntable::insert(&self.conns, self.maps.hashes(rival.key.client), rival);
@@ -72,7 +81,11 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.services.get(key)
     }
 
-    fn choose(&self, service: &Service, packet: &Packet) -> Option<u32> {
+    fn mark(&self, key: &ServiceKey) -> u32 {
+        self.maps.marks.get(key).copied().unwrap_or_default()
+    }
+
+    fn choose(&self, service: &Service, packet: &Packet<Be32>) -> Option<u32> {
         schedule::choose(service, packet.hint(), &MemPool { maps: self.maps, service })
     }
 

@@ -1,16 +1,18 @@
-//! The two big steps of a new connection, as functions of their own: the scheduler's choice and the
-//! insertion into the connection table. Arguments and results are left in a value of this CPU's.
+//! What is rare or big, as functions of their own: the scheduler's choice and the insertion into the
+//! connection table; letting a template last. Arguments and results are left in a value of this CPU's.
 // verifier: a global function is verified once, by itself, with its own stack; in line, everything
 // behind it would be walked again for each way through it.
 
 use lvs_common::{
     conntable::{self, Buckets as _, Done, Entry, Hit, Insert, New, WAYS},
     map::Service,
+    net::Be32,
     sched::Hint,
 };
-use lvs_ebpf::{packet::Packet, schedule};
+use lvs_ebpf::{Connection, packet::Packet, persist, schedule};
 
 use super::{
+    KernelTables,
     conns::{Conns, Row},
     maps::SCRATCH,
     pool::KernelPool,
@@ -20,6 +22,12 @@ use super::{
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Scratch {
+    /// The packet under way.
+    pub packet: Packet<Be32>,
+    /// The connection that it began.
+    pub opened: Connection,
+    client: Be32,
+    assured: Entry,
     service: Service,
     hint: Hint,
     hashes: (u32, u32),
@@ -43,15 +51,24 @@ const EVICTED: u32 = 4;
 
 /// This CPU's value; XDP programs of one CPU do not interrupt each other.
 #[inline(always)]
-fn scratch() -> Option<&'static mut Scratch> {
+pub fn scratch() -> Option<&'static mut Scratch> {
     // SAFETY: nobody else has this CPU's value while the packet is under way, and every function
     // here takes it anew.
     SCRATCH.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
 }
 
+/// Lets the template of a client's connection last.
+#[inline(always)]
+pub fn assure(client: Be32, entry: &Entry) {
+    let Some(asked) = scratch() else { return };
+    asked.client = client;
+    asked.assured = *entry;
+    lvs_assure();
+}
+
 /// The position that the service's scheduler chooses.
 #[inline(always)]
-pub fn choose(service: &Service, packet: &Packet) -> Option<u32> {
+pub fn choose(service: &Service, packet: &Packet<Be32>) -> Option<u32> {
     let asked = scratch()?;
     asked.service = *service;
     asked.hint = packet.hint();
@@ -79,6 +96,16 @@ pub fn insert(hashes: (u32, u32), new: New) -> Done<Row> {
         }
     };
     Done { what, evicted: (outcome & EVICTED != 0).then_some(answer.evicted) }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_assure() -> u32 {
+    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(None)) else {
+        return 0;
+    };
+    persist::assure(scratch.client, &scratch.assured, &mut tables);
+    0
 }
 
 #[unsafe(no_mangle)]

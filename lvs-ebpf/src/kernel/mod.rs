@@ -9,6 +9,7 @@ mod maps;
 mod pool;
 mod route;
 mod tables;
+pub mod way;
 
-pub use frame::XdpFrame;
-pub use tables::KernelTables;
+use frame::XdpFrame;
+use tables::KernelTables;

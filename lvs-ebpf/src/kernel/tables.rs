@@ -2,7 +2,7 @@
 
 use aya_ebpf::programs::XdpContext;
 use lvs_common::{
-    conntable::{self, Done, New},
+    conntable::{self, Done, Entry, Hit, New},
     map::{
         Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, NextHop,
         Service, ServiceKey, Tunables,
@@ -28,7 +28,8 @@ use super::{
 
 /// The maps, for one packet.
 pub struct KernelTables<'a> {
-    context: &'a XdpContext,
+    /// None in functions of their own, which send nothing.
+    context: Option<&'a XdpContext>,
     tunables: &'static Tunables,
     addresses: &'static Addresses,
     now: u32,
@@ -37,7 +38,7 @@ pub struct KernelTables<'a> {
 impl<'a> KernelTables<'a> {
     /// The maps, and the time that the packet came in.
     #[inline(always)]
-    pub fn new(context: &'a XdpContext) -> Option<Self> {
+    pub fn new(context: Option<&'a XdpContext>) -> Option<Self> {
         let tunables = TUNABLES.get(0)?;
         let addresses = ADDRESSES.get(0)?;
         let now = clock::ticks().wrapping_add(tunables.clock_offset);
@@ -46,6 +47,7 @@ impl<'a> KernelTables<'a> {
 }
 
 impl Tables for KernelTables<'_> {
+    type Address = Be32;
     type Conns = Conns;
 
     #[inline(always)]
@@ -86,6 +88,21 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
+    fn short(&self, address: Be32) -> Be32 {
+        address
+    }
+
+    #[inline(always)]
+    fn virtual_address(&self, hit: &Hit<Row>) -> Option<Be32> {
+        Some(hit.entry.virtual_end().0)
+    }
+
+    #[inline(always)]
+    fn assure(&mut self, client: Be32, entry: &Entry) {
+        function::assure(client, entry);
+    }
+
+    #[inline(always)]
     fn insert(&mut self, new: New) -> Done<Row> {
         function::insert(self.hashes(new.key.client), new)
     }
@@ -97,7 +114,12 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn choose(&self, service: &Service, packet: &Packet) -> Option<u32> {
+    fn mark(&self, _key: &ServiceKey) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn choose(&self, service: &Service, packet: &Packet<Be32>) -> Option<u32> {
         function::choose(service, packet)
     }
 
@@ -123,7 +145,8 @@ impl Tables for KernelTables<'_> {
     #[inline(always)]
     fn route(&mut self, source: Be32, client: Be32) -> Route {
         // A second: as long as a change of routes or neighbours may go unnoticed.
-        route::find(self.context, source, client, self.now, self.tunables.ticks_per_second)
+        let Some(context) = self.context else { return Route::None };
+        route::find(context, source, client, self.now, self.tunables.ticks_per_second)
     }
 
     #[inline(always)]

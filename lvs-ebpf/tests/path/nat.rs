@@ -121,10 +121,9 @@ fn a_real_server_of_port_zero_gets_the_ports_that_clients_ask_for() {
 }
 
 #[test]
-fn a_connection_keeps_its_real_servers_end_when_the_real_server_is_edited() {
+fn a_connection_keeps_its_method_when_the_real_server_is_edited() {
     let mut director = masquerader();
     director.receives(&frame(CLIENT, VIP));
-    director.tables.maps.dests[0].port = Be16::new(9999);
     director.tables.maps.dests[0].method = Method::DIRECT_ROUTE;
     let data = frame(CLIENT, VIP).tcp(ACK);
     director.receives(&data).is(FORWARDED).carries(&translated(&data));
@@ -182,7 +181,7 @@ fn a_reply_reaches_a_client_whose_address_the_filter_takes_for_a_vip() {
     let reply = frame(RIPS[0], client).tcp(SYN | ACK);
     director.receives(&reply).is(RETURNED).carries(&returned(&reply));
     let stray = frame(RIPS[1], client).tcp(SYN | ACK);
-    director.receives(&stray).is(Verdict::Pass(Reason::NotReply));
+    director.receives(&stray).is(Verdict::Pass(Reason::NoService));
 }
 
 /// A client in the same place of the address filter as the VIP.

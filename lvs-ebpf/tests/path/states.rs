@@ -71,6 +71,7 @@ fn in_state(method: Method, number: u8) -> Director {
         key,
         dest: 0,
         method,
+        keeps_port: false,
         state,
         peer: word_of(RIPS[0]),
         now: maps.now,

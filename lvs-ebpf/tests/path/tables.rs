@@ -90,6 +90,7 @@ fn rival(director: &Director, slot: u32, method: Method) -> New {
         key: connection_key(),
         dest: slot,
         method,
+        keeps_port: false,
         state: State::SYN_RECV,
         peer: word_of(RIPS[slot as usize]),
         now,

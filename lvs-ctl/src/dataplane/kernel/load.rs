@@ -182,7 +182,8 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         lblc_expiration: DAY_S.saturating_mul(ticks_per_second),
         lblcr_expiration: DAY_S.saturating_mul(ticks_per_second),
         marks: 0,
-        pad: [0; 8],
+        kinds: 0,
+        pad: [0; 7],
     }
 }
 

@@ -201,6 +201,7 @@ impl DataPlane for Kernel {
             (State::ESTABLISHED, timeouts.tcp_s),
             (State::FIN_WAIT, timeouts.tcp_fin_s),
             (State::UDP, timeouts.udp_s),
+            (State::UDP_ANSWERED, timeouts.udp_s),
         ] {
             tunables.timeouts[usize::from(state.number())] =
                 seconds.saturating_mul(tunables.ticks_per_second);

@@ -1,0 +1,79 @@
+//! What differs between the families of the Internet Protocol. A family is known by the type of its
+//! addresses.
+
+mod v4;
+
+use core::fmt::Debug;
+
+use lvs_common::{
+    map::Family,
+    net::{Addr, Be16, Be32, checksum::Edit},
+    verdict::Verdict,
+    wire::{Ethernet, Frame},
+};
+
+/// Offset of the IP header: behind an untagged Ethernet header.
+pub(crate) const NETWORK: usize = size_of::<Ethernet>();
+
+/// An address of a family, as it lies in a packet.
+pub trait Ip: Copy + Eq + Debug {
+    /// The family, as service keys tell it.
+    const FAMILY: Family;
+    /// What an Ethernet header says of it.
+    const ETHERTYPE: Be16;
+
+    /// What the IP header says.
+    ///
+    /// # Errors
+    /// It contradicts itself or the frame, or is a fragment's.
+    fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict>;
+    /// One hop less to live, which must leave some.
+    ///
+    /// # Errors
+    /// It does not.
+    fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict>;
+    /// Writes an address into the header; `edit` is what that does to sums.
+    ///
+    /// # Errors
+    /// The frame has no such header.
+    fn readdress<F: Frame>(self, frame: &mut F, end: End, edit: Edit) -> Result<(), Verdict>;
+    /// What a change of addresses does to sums over them.
+    fn edit(before: Self, after: Self) -> Edit;
+    /// The sum over the pseudo-header, folded, not complemented.
+    fn pseudo(source: Self, destination: Self, protocol: u8, length: u16) -> u16;
+
+    /// As maps have it.
+    fn wide(self) -> Addr;
+    /// From how maps have it.
+    fn narrow(address: Addr) -> Self;
+    /// Folded to four bytes.
+    fn fold(self) -> Be32;
+    /// What all clients that share a template have in common; see
+    /// [`Service::netmask`](lvs_common::map::Service::netmask).
+    #[must_use]
+    fn masked(self, netmask: u32) -> Self;
+}
+
+/// What an IP header says.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<A> {
+    /// Source address.
+    pub source: A,
+    /// Destination address.
+    pub destination: A,
+    /// Protocol of the payload.
+    pub protocol: u8,
+    /// Header and payload, bytes.
+    pub bytes: u16,
+    /// Offset of the payload in the frame, bytes.
+    pub payload: usize,
+}
+
+/// The end of a packet that is rewritten.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// Where it comes from.
+    Source,
+    /// Where it goes.
+    Destination,
+}

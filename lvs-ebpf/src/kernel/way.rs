@@ -1,0 +1,101 @@
+//! The packet's way in three functions, so that each has the stack to itself.
+// verifier: all frames that are open at a time have 512 bytes between them.
+
+use aya_ebpf::{
+    bindings::{
+        xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+        xdp_md,
+    },
+    helpers::bpf_redirect,
+    programs::XdpContext,
+};
+use lvs_common::verdict::Verdict;
+use lvs_ebpf::{Step, open, packet::Packet};
+
+use super::{KernelTables, XdpFrame, function::scratch};
+
+/// No action: the packet may begin a connection.
+const BEGINS: u32 = 1 << 16;
+/// No action: it has begun one.
+const BEGUN: u32 = 1 << 17;
+
+/// Directs the frame of a context: what is to be done with it.
+#[inline(always)]
+pub fn direct(context: &XdpContext) -> u32 {
+    let mut action = lvs_known(context.ctx);
+    if action == BEGINS {
+        action = lvs_open();
+    }
+    if action == BEGUN {
+        action = lvs_send(context.ctx);
+    }
+    action
+}
+
+/// The way of packets that are part of a connection.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_known(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
+    match lvs_ebpf::known(&mut XdpFrame::new(&context), &mut tables) {
+        Step::Done(verdict) => settle(verdict, &mut tables),
+        Step::Begins(packet) => match scratch() {
+            Some(scratch) => {
+                scratch.packet = packet;
+                BEGINS
+            }
+            None => XDP_PASS,
+        },
+    }
+}
+
+/// The connection that a packet begins.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_open() -> u32 {
+    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(None)) else {
+        return XDP_PASS;
+    };
+    match open::open(&scratch.packet, &mut tables) {
+        Ok(connection) => {
+            scratch.opened = connection;
+            BEGUN
+        }
+        Err(refused) => settle(refused, &mut tables),
+    }
+}
+
+/// The way of a packet that has begun a connection.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(Some(&context))) else {
+        return XDP_PASS;
+    };
+    let frame = &mut XdpFrame::new(&context);
+    // verifier: an offset within a frame
+    let packet = Packet { transport: scratch.packet.transport & 0xff, ..scratch.packet };
+    let verdict = lvs_ebpf::send(frame, &packet, scratch.opened, &mut tables);
+    settle(verdict, &mut tables)
+}
+
+/// The action of a verdict, whose reason is counted.
+#[inline(always)]
+fn settle(verdict: Verdict, tables: &mut KernelTables<'_>) -> u32 {
+    lvs_ebpf::settle(verdict, tables);
+    match verdict {
+        Verdict::Transmit => XDP_TX,
+        Verdict::Pass(_) => XDP_PASS,
+        Verdict::Drop(_) => XDP_DROP,
+        Verdict::Redirect(interface) => redirect(interface),
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_sign_loss, reason = "the helper returns an action")]
+fn redirect(interface: u32) -> u32 {
+    // SAFETY: the helper takes numbers only.
+    unsafe { bpf_redirect(interface, 0) as u32 }
+}
