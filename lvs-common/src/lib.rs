@@ -9,6 +9,7 @@
 //! | [`conntable`] | the flat connection table | program, sweeper, listing |
 //! | [`tcp_state`] | connection states, transitions, timeouts | program, listing |
 //! | [`sched`] | the schedulers | program; the controller builds their tables |
+//! | [`template`] | persistence: the keys of templates | program; the sweeper prolongs them |
 //! | [`verdict`] | every way out of the path | program, statistics |
 //!
 //! `no_std`, no allocation, no panic: all of it also runs inside the kernel.
@@ -20,6 +21,7 @@ pub mod map;
 pub mod net;
 pub mod sched;
 pub mod tcp_state;
+pub mod template;
 pub mod verdict;
 pub mod wire;
 

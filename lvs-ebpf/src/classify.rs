@@ -3,6 +3,7 @@
 use lvs_common::{
     map::{Service, ServiceKey, Tunables},
     net::Be16,
+    template::FTP,
     verdict::{Reason, Verdict},
     wire::Tcp,
 };
@@ -11,8 +12,6 @@ use crate::{ip::Ip, packet::Packet, tables::Tables};
 
 /// ftp-data: never scheduled, whatever the protocol.
 const FTP_DATA: Be16 = Be16::new(20);
-/// ftp, whose service has the ports of data connections too.
-pub(crate) const FTP: Be16 = Be16::new(21);
 /// The first port that any program may take.
 const UNPRIVILEGED: u16 = 1024;
 

@@ -1,13 +1,13 @@
 //! From a packet without a connection to a new one: stages 3 to 5.
 
-use lvs_common::{map::Service, verdict::Verdict};
+use lvs_common::{map::Service, template::Persistence, verdict::Verdict};
 
 use crate::{
     account,
     classify::classify,
     connection::{self, Connection},
     packet::Packet,
-    persist::{self, Persistence, Template},
+    persist::{self, Template},
     schedule::schedule,
     tables::Tables,
 };
@@ -32,7 +32,7 @@ pub fn open<T: Tables>(packet: &Packet<T::Address>, tables: &mut T) -> Result<Co
         }
         _ => dest?,
     };
-    let keeps_port = persistence.is_some_and(|service| service.port != packet.destination_port);
+    let keeps_port = persistence.is_some_and(|service| !service.is_own(packet.destination_port));
     if one_packet {
         account::one_packet(dest, tables);
         return connection::fleeting(dest, keeps_port, tables);

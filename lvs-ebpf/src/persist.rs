@@ -1,25 +1,17 @@
-//! Persistence: a client's connections go to one real server, which a template in the connection table
-//! remembers (`ip_vs_sched_persist`).
-//!
-//! | service | template's key: protocol, virtual end |
-//! | --- | --- |
-//! | address and port | the packet's, VIP and port |
-//! | address and port 21 (ftp), or port 0 | the packet's, VIP and 0 |
-//! | firewall mark | 0, the mark and 0 |
-//!
-//! The client's address is masked, its port is the protocol.
+//! 4 and 5 of persistent services: a template says where the client's connections go, or is made
+//! (`ip_vs_sched_persist`). What a template is: [`lvs_common::template`].
 
 use lvs_common::{
     conntable::{self, Entry, Hit, Insert, Key, New, word},
-    map::{Dest, Service},
+    map::Dest,
     net::{Be16, Be32},
     tcp_state::{State, Transitions},
+    template::Persistence,
     verdict::{Reason, Verdict},
 };
 
 use crate::{
     account,
-    classify::FTP,
     connection::{Row, end},
     ip::Ip,
     packet::Packet,
@@ -30,54 +22,12 @@ use crate::{
 /// prolong it.
 const GRACE_S: u32 = 2;
 
-/// What a persistent service says of templates.
-#[derive(Clone, Copy)]
-pub(crate) struct Persistence {
-    /// Lifetime of a template, seconds.
-    lifetime_s: u32,
-    netmask: u32,
-    mark: u32,
-    /// The service's.
-    pub(crate) port: Be16,
-}
-
-impl Persistence {
-    /// What a service says, if it is persistent.
-    #[inline(always)]
-    pub(crate) fn of(service: &Service) -> Option<Self> {
-        service.has(Service::PERSISTENT).then_some(Self {
-            lifetime_s: service.persistence_s,
-            netmask: service.netmask,
-            mark: service.mark,
-            port: service.port,
-        })
-    }
-
-    /// The key of a template for connections to a port of a virtual address.
-    #[inline(always)]
-    fn key<T: Tables>(
-        self,
-        client: T::Address,
-        protocol: u8,
-        address: T::Address,
-        port: Be16,
-        tables: &T,
-    ) -> Key {
-        const NO_PORT: Be16 = Be16::new(0);
-        let client = tables.short(client.masked(self.netmask));
-        if self.mark != 0 {
-            return Key::new(word::TEMPLATE, client, NO_PORT, Be32::new(self.mark), NO_PORT);
-        }
-        let port = if port == self.port && port != FTP { port } else { NO_PORT };
-        let protocol = Be16::new(protocol as u16);
-        Key::new(word::TEMPLATE, client, protocol, tables.short(address), port)
-    }
-
-    #[inline(always)]
-    fn key_of<T: Tables>(self, packet: &Packet<T::Address>, tables: &T) -> Key {
-        let (address, port) = (packet.destination, packet.destination_port);
-        self.key(packet.source, packet.protocol, address, port, tables)
-    }
+/// The key of the template for a packet.
+#[inline(always)]
+fn key<T: Tables>(packet: &Packet<T::Address>, persistence: Persistence, tables: &T) -> Key {
+    let client = tables.short(packet.source.masked(persistence.netmask));
+    let address = tables.short(packet.destination);
+    persistence.key(client, packet.protocol, address, packet.destination_port)
 }
 
 /// What is remembered of a client.
@@ -98,7 +48,7 @@ pub(crate) fn find<T: Tables>(
     persistence: Persistence,
     tables: &T,
 ) -> Template<Row<T>> {
-    let key = persistence.key_of(packet, tables);
+    let key = key(packet, persistence, tables);
     let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key) else {
         return Template::Missing;
     };
@@ -140,12 +90,9 @@ fn remember<T: Tables>(
 ) -> Result<u32, Verdict> {
     let dest = *tables.dest(slot).ok_or(Verdict::Drop(Reason::Broken))?;
     let lifetime = persistence.lifetime_s.wrapping_mul(tables.tunables().ticks_per_second);
-    let key = persistence.key_of(packet, tables);
-    let port = if packet.destination_port == persistence.port && persistence.port != FTP {
-        dest.port
-    } else {
-        Be16::new(0)
-    };
+    let key = key(packet, persistence, tables);
+    let is_for_port = persistence.is_for_port(packet.destination_port);
+    let port = if is_for_port { dest.port } else { Be16::new(0) };
     let now = tables.now();
     let done = tables.insert(New {
         key,
@@ -177,9 +124,10 @@ pub fn assure<T: Tables>(client: T::Address, entry: &Entry, tables: &mut T) {
     let Some(service_key) = tables.dest(entry.dest()).map(|dest| dest.service) else { return };
     let Some(service) = tables.service(&service_key) else { return };
     let Some(persistence) = Persistence::of(service) else { return };
-    let (address, protocol) = (T::Address::narrow(service_key.address), service_key.protocol);
+    let client = tables.short(client.masked(persistence.netmask));
+    let address = tables.short(T::Address::narrow(service_key.address));
     let port = entry.virtual_end().1;
-    let key = persistence.key(client, protocol, address, port, tables);
+    let key = persistence.key(client, service_key.protocol, address, port);
     if let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key)
         && hit.entry.state() != State::ESTABLISHED
     {

@@ -16,7 +16,7 @@
 use super::Bucket;
 use crate::{
     map::Method,
-    net::{Be16, Be32},
+    net::{Be16, Be32, protocol},
     tcp_state::State,
 };
 
@@ -163,6 +163,15 @@ impl Entry {
     #[must_use]
     pub const fn key(&self) -> Key {
         Key { client: self.w0 & CLIENT, virtual_end: self.w1 & ENDPOINT }
+    }
+}
+
+/// The protocol number of one of this module's codes of connections.
+#[must_use]
+pub const fn protocol_number(code: u64) -> u8 {
+    match code {
+        UDP => protocol::UDP,
+        _ => protocol::TCP,
     }
 }
 

@@ -5,14 +5,14 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, UdpSocket},
 };
 
-use crate::model::{Host, LinkFacts};
+use tokio::runtime::Builder;
 
-const IFF_UP: u32 = 1;
-const IFF_LOOPBACK: u32 = 8;
+use crate::{
+    model::{Host, LinkFacts},
+    netlink::link,
+};
 
 /// The host, or the network namespace, that the controller runs in.
-///
-/// Interfaces are read from `/sys`, which must be the namespace's own (`ip netns exec` sees to it).
 #[derive(Debug)]
 pub struct ThisHost {
     probe: Option<UdpSocket>,
@@ -34,17 +34,10 @@ impl Default for ThisHost {
 
 impl Host for ThisHost {
     fn link(&self, name: &str) -> Option<LinkFacts> {
-        if name.is_empty() || name.starts_with('.') || name.contains('/') {
-            return None;
-        }
-        let read = |what: &str| fs::read_to_string(format!("/sys/class/net/{name}/{what}")).ok();
-        let flags = read("flags")?;
-        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).ok()?;
-        Some(LinkFacts {
-            mtu: read("mtu")?.trim().parse().ok()?,
-            up: flags & IFF_UP != 0,
-            loopback: flags & IFF_LOOPBACK != 0,
-        })
+        // Asked about once in a director's life, on a thread that has nothing else to wait for.
+        let runtime = Builder::new_current_thread().enable_io().build().ok()?;
+        let link = runtime.block_on(link::by_name(name)).ok()??;
+        Some(LinkFacts { mtu: link.mtu, up: link.up, loopback: link.loopback })
     }
 
     /// A socket that may not broadcast cannot connect to a broadcast address; nothing is sent.

@@ -32,6 +32,7 @@ const IFLA_PARENT_DEV_BUS_NAME: u16 = 57;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
 const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
 const IFF_LOWER_UP: u32 = 1 << 16;
 const ARPHRD_ETHER: u16 = 1;
 /// Room for a name and the zero that ends it.
@@ -50,6 +51,8 @@ pub struct Link {
     pub mtu: u32,
     /// Whether the operator has set it up.
     pub up: bool,
+    /// Whether it is a loopback.
+    pub loopback: bool,
     /// Whether it has a carrier (for a veth: whether its peer is up).
     pub carrier: bool,
     /// The kind of a virtual one, as `ip -d link` names it ("veth", "bridge", …).
@@ -155,6 +158,7 @@ fn read(answer: &Message) -> Link {
         mac: attributes.get(IFLA_ADDRESS).filter(|_| ethernet).and_then(|mac| mac.try_into().ok()),
         mtu: attributes.u32(IFLA_MTU).unwrap_or_default(),
         up: flags & IFF_UP != 0,
+        loopback: flags & IFF_LOOPBACK != 0,
         carrier: flags & IFF_LOWER_UP != 0,
         kind: attributes.inside(IFLA_LINKINFO).string(IFLA_INFO_KIND),
         device: attributes
@@ -218,6 +222,7 @@ mod tests {
             mac: Some([2, 0, 0, 0, 0, 1]),
             mtu: 1500,
             up: true,
+            loopback: false,
             carrier: true,
             kind: Some("veth".to_owned()),
             device: None,

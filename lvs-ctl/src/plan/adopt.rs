@@ -68,6 +68,7 @@ impl Planner {
                 let list = list.collect();
                 let service = Planned { value, kind, list, table_units, adopted: true };
                 planner.services.insert(key, service);
+                planner.kinds.join(compile::kind(key));
             }
         }
         planner

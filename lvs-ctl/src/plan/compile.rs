@@ -1,12 +1,12 @@
 //! Rules into map values, one by one.
 
 use lvs_common::{
-    map::{self, Family, Method, ServiceKey},
-    net::{Addr, Be16},
+    map::{self, Family, Method, ServiceKey, Tunables},
+    net::{Addr, Be16, Be32, protocol},
     sched::Kind,
 };
 
-use crate::model::{self, Change, Protocol, ServiceId};
+use crate::model::{self, Change, Netmask, Protocol, ServiceId};
 
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,12 +85,6 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
 /// # Errors
 /// The program does not have the scheduler, or not the service's options for it.
 pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
-    if service.persistence.is_some() {
-        return Err(Unsupported::Option("persistence"));
-    }
-    if service.one_packet {
-        return Err(Unsupported::Option("one-packet scheduling"));
-    }
     let name = &service.scheduler;
     match Kind::try_from(name.as_str()) {
         Ok(Kind::Lblc | Kind::Lblcr | Kind::Twos) | Err(_) => {
@@ -105,6 +99,38 @@ pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
 pub fn scheduler_flags(service: &model::Service) -> u8 {
     let flags = service.scheduler_flags;
     u8::from(flags.flag_1) | u8::from(flags.flag_2) << 1 | u8::from(flags.flag_3) << 2
+}
+
+/// What the program is told of a service beside its scheduler and its real servers: flags,
+/// persistence, firewall mark and port.
+#[must_use]
+pub fn terms(service: &model::Service, key: ServiceKey) -> map::Service {
+    let mut value = map::Service { port: key.port, ..map::Service::default() };
+    if let ServiceId::Mark { mark, .. } = service.id {
+        value.mark = mark;
+    }
+    if service.one_packet {
+        value.flags |= map::Service::ONE_PACKET;
+    }
+    if let Some(persistence) = &service.persistence {
+        value.flags |= map::Service::PERSISTENT;
+        value.persistence_s = persistence.timeout_s;
+        value.netmask = match persistence.netmask {
+            Netmask::Ipv4(mask) => Be32::from_bytes(mask.octets()).raw(),
+            Netmask::Ipv6(length) => length.into(),
+        };
+    }
+    value
+}
+
+/// The kind of [`Tunables::kinds`] that a service is of, or 0.
+#[must_use]
+pub fn kind(key: ServiceKey) -> u32 {
+    match (key.protocol, key.port.get()) {
+        (protocol::TCP, 21) => Tunables::FTP,
+        (protocol::TCP | protocol::UDP, 0) => Tunables::ANY_PORT,
+        _ => 0,
+    }
 }
 
 /// The real server's value, in its service's list, toward a next hop.

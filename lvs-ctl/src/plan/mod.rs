@@ -8,6 +8,7 @@
 //! | [`planner`] | who has which slot; a change into writes |
 //! | [`adopt`] | what another controller left |
 //! | `hops` | the next hop of each real server's address |
+//! | `kinds` | which kinds of services there are |
 //! | [`compile`] | one rule to one map value |
 //! | [`cursor`] | where rr and wrr go on after an edit |
 //! | [`table`] | the tables of the schedulers that hash |
@@ -19,6 +20,7 @@ pub mod compile;
 pub mod cursor;
 pub mod extents;
 pub mod hops;
+mod kinds;
 pub mod planner;
 pub mod slots;
 pub mod table;
@@ -49,6 +51,8 @@ pub enum Op {
     Vip(IpAddr),
     /// Packets from this address may be replies.
     Rip(IpAddr),
+    /// Which kinds of services there are: [`Tunables::kinds`](lvs_common::map::Tunables::kinds).
+    Kinds(u32),
     /// No address is anybody's any more.
     NoAddresses,
     /// The switch: packets of the key find this service.

@@ -18,6 +18,7 @@ use super::{
     cursor::{self, Listed},
     extents::Extents,
     hops::Hops,
+    kinds::Kinds,
     slots::Slots,
     table,
 };
@@ -37,6 +38,7 @@ pub struct Planner {
     /// In units of [`table::UNIT`] buckets.
     pub(super) tables: Extents,
     pub(super) hops: Hops,
+    pub(super) kinds: Kinds,
 }
 
 /// A service as the maps hold it.
@@ -68,6 +70,7 @@ impl Default for Planner {
             pools: Extents::new(capacity(MAX_POOL_ENTRIES)),
             tables: Extents::new(capacity(MAX_BUCKETS) / table::UNIT),
             hops: Hops::new(),
+            kinds: Kinds::default(),
         }
     }
 }
@@ -96,6 +99,7 @@ impl Planner {
         if table.services().len() == 0 {
             ops.push(Op::NoAddresses);
         }
+        ops.extend(self.kinds.changed().map(Op::Kinds));
         Ok(ops)
     }
 
@@ -212,6 +216,9 @@ impl Planner {
         let list = self.list(key, entry, ops)?;
         self.retire(key, before.as_ref(), &list, ops);
 
+        if before.is_none() {
+            self.kinds.join(compile::kind(key));
+        }
         let slot = match &before {
             Some(before) => before.value.slot,
             None => self.service_slots.take().ok_or(PlanError::NoRoom {
@@ -249,14 +256,7 @@ impl Planner {
             top: rounds.top,
             scheduler_flags: compile::scheduler_flags(&entry.service),
             table,
-            flags: 0,
-            pad: 0,
-            persistence_s: 0,
-            netmask: 0,
-            era: 0,
-            mark: 0,
-            port: key.port,
-            rest: 0,
+            ..compile::terms(&entry.service, key)
         };
         if !buckets.is_empty() {
             ops.push(Op::Table(table, buckets));
@@ -277,6 +277,7 @@ impl Planner {
 
     pub(super) fn remove(&mut self, key: ServiceKey, ops: &mut Vec<Op>) {
         let Some(before) = self.services.remove(&key) else { return };
+        self.kinds.leave(compile::kind(key));
         ops.push(Op::NoService(key));
         self.retire(key, Some(&before), &[], ops);
         self.give(&before);

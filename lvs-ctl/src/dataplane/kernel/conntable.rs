@@ -10,24 +10,29 @@ use std::{
     },
 };
 
+use aya::maps::{HashMap, MapData};
 use lvs_common::{
     conntable::{
         Bucket as _, Entry, Hit, WAYS, remove,
         shared::{BUCKET, Row, View},
         word,
     },
-    map::{Dest, Load, MAX_DESTS},
+    map::{Dest, Load, MAX_DESTS, Service, ServiceKey},
+    net::Be32,
     tcp_state::State,
+    template::{LATER_S, Persistence},
 };
 
-use super::mapped::Mapped;
+use super::{mapped::Mapped, templates::Due};
 
-/// The table, the loads that follow it and the real servers' thresholds. Cheap to clone.
+/// The table, the loads that follow it, the real servers' thresholds and what their services say of
+/// templates. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct ConnTable {
     conns: Arc<Mapped>,
     loads: Arc<Mapped>,
     dests: Arc<Mapped>,
+    services: Arc<HashMap<MapData, ServiceKey, Service>>,
 }
 
 /// A connection as it stands in the table.
@@ -37,6 +42,8 @@ pub(super) struct Standing {
     pub(super) entry: Entry,
     /// The real server's address and port.
     pub(super) peer: u64,
+    /// The real server's address, by its slot.
+    pub(super) dest: Be32,
 }
 
 /// What a sweep found.
@@ -55,14 +62,16 @@ impl ConnTable {
         buckets: u32,
         loads: Mapped,
         dests: Arc<Mapped>,
+        services: HashMap<MapData, ServiceKey, Service>,
     ) -> io::Result<Self> {
         let conns = Arc::new(Mapped::new(conns, buckets as usize * BUCKET)?);
-        Ok(Self { conns, loads: Arc::new(loads), dests })
+        Ok(Self { conns, loads: Arc::new(loads), dests, services: Arc::new(services) })
     }
 
-    /// Ends what is over at `now`, ticks, and settles the accounts.
-    pub(super) fn sweep(&self, now: u32) -> Swept {
+    /// Ends what is over at `now`, and settles the accounts.
+    pub(super) fn sweep(&self, now: u32, ticks_per_second: u32) -> Swept {
         let mut swept = Swept::default();
+        let mut due = Due::default();
         for row in View::new(self.conns.words()).rows() {
             for way in 0..WAYS {
                 // The line of first words alone tells an empty bucket.
@@ -70,28 +79,60 @@ impl ConnTable {
                     continue;
                 }
                 let Some(entry) = Entry::read(row, way) else { continue };
+                let hit = Hit { bucket: row, way, entry };
                 if !entry.is_expired(now) {
                     swept.live += 1;
-                } else if remove(&Hit { bucket: row, way, entry }) {
-                    self.ended(&entry);
-                    swept.expired += 1;
+                } else if entry.protocol() == word::TEMPLATE {
+                    due.add(hit, self.persistence(entry.dest()));
+                } else {
+                    swept.expired += self.end(&hit);
                 }
             }
         }
+        // What holds templates are connections that are live after this sweep.
+        if due.is_some() {
+            due.look_for_holders(View::new(self.conns.words()));
+            let later = LATER_S * ticks_per_second;
+            for hit in due.prolong(later, now.wrapping_add(later)) {
+                swept.expired += self.end(&hit);
+            }
+        }
         swept
+    }
+
+    /// What a real server's service says of templates.
+    fn persistence(&self, slot: u32) -> Option<Persistence> {
+        let dest: Dest = self.dests.read(slot as usize);
+        Persistence::of(&self.services.get(&dest.service, 0).ok()?)
+    }
+
+    /// Ends a connection or template: how many it was.
+    fn end(&self, hit: &Hit<Row<'_>>) -> u64 {
+        let ended = remove(hit);
+        if ended {
+            self.ended(&hit.entry);
+        }
+        ended.into()
     }
 
     /// Shows every connection until `visit` breaks off.
     pub(super) fn visit(&self, visit: &mut dyn FnMut(Standing) -> ControlFlow<()>) {
         for row in View::new(self.conns.words()).rows() {
             for way in 0..WAYS {
-                if let Some(standing) = standing(row, way)
+                if let Some(standing) = self.standing(row, way)
                     && visit(standing).is_break()
                 {
                     return;
                 }
             }
         }
+    }
+
+    fn standing(&self, row: Row<'_>, way: usize) -> Option<Standing> {
+        let entry = Entry::read(row, way)?;
+        let peer = Hit { bucket: row, way, entry }.peer()?;
+        let dest: Dest = self.dests.read(entry.dest() as usize);
+        Some(Standing { entry, peer, dest: dest.address.low() })
     }
 
     /// The connections that a real server has.
@@ -117,6 +158,10 @@ impl ConnTable {
     /// As the program does when it ends a connection (`ip_vs_unbind_dest`).
     fn ended(&self, entry: &Entry) {
         let load = self.words(entry.dest());
+        if entry.protocol() == word::TEMPLATE {
+            load[Load::PERSISTENT].fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         load[Load::TOTAL].fetch_sub(1, Ordering::Relaxed);
         if State::is_active(entry.state()) {
             load[Load::ACTIVE].fetch_sub(1, Ordering::Relaxed);
@@ -128,12 +173,6 @@ impl ConnTable {
         let first = (dest as usize & (MAX_DESTS - 1)) * Load::WORDS;
         &self.loads.words()[first..first + Load::WORDS]
     }
-}
-
-fn standing(row: Row<'_>, way: usize) -> Option<Standing> {
-    let entry = Entry::read(row, way)?;
-    let peer = Hit { bucket: row, way, entry }.peer()?;
-    Some(Standing { entry, peer })
 }
 
 fn narrow(word: u64) -> u32 {

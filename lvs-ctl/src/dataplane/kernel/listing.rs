@@ -8,12 +8,13 @@ use std::{
 use lvs_common::{
     conntable::word,
     net::{Be16, Be32},
+    tcp_state::State,
 };
 
 use super::conntable::Standing;
 use crate::model::{Connection, Peer, Protocol};
 
-/// The connection, unless its time is over or its protocol is none that is listed.
+/// The connection or template, unless its time is over.
 pub(super) fn connection(
     standing: &Standing,
     now: u32,
@@ -23,17 +24,23 @@ pub(super) fn connection(
     if entry.is_expired(now) {
         return None;
     }
-    let protocol = match entry.protocol() {
-        word::TCP => Protocol::Tcp,
-        word::UDP => Protocol::Udp,
-        _ => return None,
-    };
+    let (client, port) = entry.client();
+    let is_template = entry.protocol() == word::TEMPLATE;
+    let number =
+        if is_template { port.get() } else { word::protocol_number(entry.protocol()).into() };
+    let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+    let (dest, dest_port) = word::split(standing.peer);
+    let dest = if is_template { standing.dest } else { dest };
     Some(Connection {
-        protocol: Some(protocol),
-        state: Cow::Borrowed(entry.state().name()),
-        client: peer(entry.client()),
+        protocol: protocols.into_iter().find(|known| u16::from(known.number()) == number),
+        state: Cow::Borrowed(match entry.state() {
+            state if !is_template => state.name(),
+            State::ESTABLISHED => "ASSURED",
+            _ => "NONE",
+        }),
+        client: peer((client, if is_template { Be16::new(0) } else { port })),
         vip: peer(entry.virtual_end()),
-        dest: peer(word::split(standing.peer)),
+        dest: peer((dest, dest_port)),
         expires_s: entry.expires().wrapping_sub(now) / ticks_per_second.max(1),
         engine: None,
     })

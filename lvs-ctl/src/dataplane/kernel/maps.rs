@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    os::fd::AsFd as _,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -13,7 +14,7 @@ use aya::{
 use lvs_common::{
     map::{
         Addresses, Counters, Dest, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, name,
+        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
     },
     net::Addr,
     verdict::Reason,
@@ -28,6 +29,7 @@ pub(super) struct Maps {
     counters: PerCpuArray<MapData, Counters>,
     reasons: PerCpuArray<MapData, u64>,
     addresses: Mapped,
+    tunables: Arc<Mapped>,
     pools: Mapped,
     tables: Mapped,
     dests: Arc<Mapped>,
@@ -39,12 +41,19 @@ pub(super) struct Maps {
 
 impl Maps {
     /// The maps of a loaded object.
-    pub(super) fn new(ebpf: &mut Ebpf, buckets: u32) -> Result<Self, KernelError> {
+    pub(super) fn new(
+        ebpf: &mut Ebpf,
+        buckets: u32,
+        tunables: Arc<Mapped>,
+    ) -> Result<Self, KernelError> {
         let dests = Arc::new(slab::<Dest>(ebpf, name::DESTS, MAX_DESTS)?);
         let loads = slab::<lvs_common::map::Load>(ebpf, name::LOADS, MAX_DESTS)?;
-        let conns = ConnTable::new(load::fd(ebpf, name::CONNS)?, buckets, loads, dests.clone())
+        let (services, again) = twice(take(ebpf, name::SERVICES)?)?;
+        let conns = load::fd(ebpf, name::CONNS)?;
+        let conns = ConnTable::new(conns, buckets, loads, dests.clone(), again)
             .map_err(|source| KernelError::call("mmap", name::CONNS, source))?;
         Ok(Self {
+            tunables,
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
             pools: slab::<PoolEntry>(ebpf, name::POOLS, MAX_POOL_ENTRIES)?,
             tables: slab::<u16>(ebpf, name::TABLES, MAX_BUCKETS)?,
@@ -52,7 +61,7 @@ impl Maps {
             next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
             conns,
-            services: typed(take(ebpf, name::SERVICES)?)?,
+            services,
             counters: typed(take(ebpf, name::COUNTERS)?)?,
             reasons: typed(take(ebpf, name::REASONS)?)?,
         })
@@ -83,6 +92,11 @@ impl Maps {
                 }
             }
             Op::Cursor(slot, cursor) => self.cursors.write(*slot as usize, cursor),
+            Op::Kinds(kinds) => {
+                let mut tunables: Tunables = self.tunables.read(0);
+                tunables.kinds = *kinds;
+                self.tunables.write(0, &tunables);
+            }
             Op::Vip(address) => self.mark(0, *address),
             Op::Rip(address) => self.mark(1, *address),
             Op::NoAddresses => {
@@ -161,6 +175,15 @@ fn slab<T>(ebpf: &Ebpf, name: &'static str, places: usize) -> Result<Mapped, Ker
     let words = places * size_of::<T>() / size_of::<u64>();
     Mapped::new(load::fd(ebpf, name)?, words)
         .map_err(|source| KernelError::call("mmap", name, source))
+}
+
+/// Two handles of the services: the second is the sweeper's.
+fn twice<M: TryFrom<Map, Error = aya::maps::MapError>>(map: Map) -> Result<(M, M), KernelError> {
+    let failed = |source| KernelError::call("open", name::SERVICES, source);
+    let Map::HashMap(data) = &map else { return Err(KernelError::Missing(name::SERVICES)) };
+    let fd = data.fd().as_fd().try_clone_to_owned().map_err(failed)?;
+    let again = MapData::from_fd(fd).map_err(|error| map_error("open", name::SERVICES, error))?;
+    Ok((typed(map)?, typed(Map::HashMap(again))?))
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {

@@ -8,6 +8,7 @@
 //! | `maps` | the plan's operations, written; what stands there, read |
 //! | `mapped` | a map's memory |
 //! | `conntable` | the sweeper and the listing over the mapped connection table |
+//! | `templates` | templates whose time is over |
 //! | `clock` | the program's clock, told from here |
 //! | `time` | what time it is on it |
 //! | `program` | the program itself, to be run by hand |
@@ -22,6 +23,7 @@ mod mapped;
 mod maps;
 mod pins;
 mod program;
+mod templates;
 mod time;
 
 use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc};
@@ -91,10 +93,10 @@ impl Kernel {
 
     fn over(options: &Options, pins: Pins) -> Result<Self, KernelError> {
         let Loaded { mut ebpf, common, tunables, clock, adopted } = load::load(options, &pins)?;
-        let maps = Maps::new(&mut ebpf, common.buckets)?;
+        let tunables = Arc::new(tunables);
+        let maps = Maps::new(&mut ebpf, common.buckets, Arc::clone(&tunables))?;
         let planner = Planner::adopt(maps.found()?);
         let links = Links::default();
-        let tunables = Arc::new(tunables);
         let time = Time::new(clock, Arc::clone(&tunables));
         Ok(Self { maps, planner, links, ebpf, pins, common, tunables, time, adopted })
     }
@@ -305,6 +307,6 @@ impl Sweeper {
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
-        self.conns.sweep(self.time.now())
+        self.conns.sweep(self.time.now(), self.time.ticks_per_second())
     }
 }

@@ -11,6 +11,7 @@ fn interface(kind: Option<&str>, driver: Option<&str>) -> LinkFacts {
         mac: Some([2, 0, 0, 0, 0, 1]),
         mtu: 1500,
         up: true,
+        loopback: false,
         carrier: true,
         kind: kind.map(str::to_owned),
         device: None,
