@@ -110,13 +110,15 @@ impl Transitions {
 
     /// A TCP segment's: the first of RST, SYN, FIN, ACK that is set tells; one with none of them
     /// closes the connection, as in IPVS.
+    ///
+    /// `secure` is 1 under `secure_tcp`, else 0: then the client alone establishes nothing.
     // verifier: a table look-up, since a branch for each bit is walked for each that follows.
     #[inline(always)]
     #[must_use]
-    pub const fn of(direction: Direction, flags: u8) -> Self {
+    pub const fn of(direction: Direction, flags: u8, secure: u32) -> Self {
         let bits = flags & (Tcp::FIN | Tcp::SYN | Tcp::RST) | (flags & Tcp::ACK) >> 1;
         let event = (EVENTS >> (bits << 2) & 7) as usize;
-        Self(ROWS[((direction.0 as usize) << 3 | event) & 31])
+        Self(ROWS[(((secure & 1) as usize) << 5 | (direction.0 as usize) << 3 | event) & 63])
     }
 
     /// The state after the segment.
@@ -236,8 +238,8 @@ const EVENTS: u64 = {
     events
 };
 
-/// `tcp_states` of the kernel: by direction, eight rows each, and event.
-static ROWS: [u64; 32] = {
+/// `tcp_states` and `tcp_states_dos` of the kernel: by table, direction (eight rows each) and event.
+static ROWS: [u64; 64] = {
     let rows = [
         //   NO ES SS SR FW TW CL CW LA LI SA
         row("SR ES ES SR SR SR SR SR SR SR SR "), // INPUT SYN
@@ -253,10 +255,26 @@ static ROWS: [u64; 32] = {
         row("ES ES SS ES FW TW CL CW CL LI ES "), // INPUT_ONLY ACK
         row("CL CL CL SR CL CL CL CL LA LI CL "), // INPUT_ONLY RST
     ];
+    let secure = [
+        //   NO ES SS SR FW TW CL CW LA LI SA
+        row("SR ES ES SR SR SR SR SR SR SR SA "), // INPUT SYN
+        row("CL CW SS TW TW TW CL CW LA LI SA "), // INPUT FIN
+        row("ES ES SS SR FW TW CL CW CL LI SA "), // INPUT ACK
+        row("CL CL CL SR CL CL CL CL LA LI CL "), // INPUT RST
+        row("SS ES SS SA SS SS SS SS SS LI SA "), // OUTPUT SYN
+        row("TW FW SS TW FW TW CL TW LA LI TW "), // OUTPUT FIN
+        row("ES ES SS ES FW TW CL CW LA ES ES "), // OUTPUT ACK
+        row("CL CL SS CL CL TW CL CL CL CL CL "), // OUTPUT RST
+        row("SA ES ES SR SA SA SA SA SA SA SA "), // INPUT_ONLY SYN
+        row("CL FW SS TW FW TW CL CW LA LI TW "), // INPUT_ONLY FIN
+        row("ES ES SS ES FW TW CL CW CL LI ES "), // INPUT_ONLY ACK
+        row("CL CL CL SR CL CL CL CL LA LI CL "), // INPUT_ONLY RST
+    ];
     let close = row("CL CL CL CL CL CL CL CL CL CL CL ");
-    let (mut all, mut i) = ([close; 32], 0);
+    let (mut all, mut i) = ([close; 64], 0);
     while i < 12 {
         all[i / 4 * 8 + i % 4] = rows[i];
+        all[32 + i / 4 * 8 + i % 4] = secure[i];
         i += 1;
     }
     all
@@ -268,8 +286,12 @@ mod tests {
 
     /// Walks a connection through segments of (direction, flags).
     fn walk(steps: &[(Direction, u8)]) -> &'static str {
+        walk_by(0, steps)
+    }
+
+    fn walk_by(secure: u32, steps: &[(Direction, u8)]) -> &'static str {
         let after = steps.iter().fold(State::NONE, |state, (direction, flags)| {
-            Transitions::of(*direction, *flags).after(state)
+            Transitions::of(*direction, *flags, secure).after(state)
         });
         after.name()
     }
@@ -303,6 +325,15 @@ mod tests {
     #[test]
     fn a_segment_that_tells_nothing_closes() {
         assert_eq!(walk(&[(D, SYN), (D, ACK), (D, Tcp::PSH)]), "CLOSE");
+    }
+
+    #[test]
+    fn under_secure_tcp_a_client_alone_establishes_nothing_in_nat() {
+        assert_eq!(walk_by(1, &[(C, SYN), (S, SYN | ACK)]), "SYNACK");
+        assert_eq!(walk_by(1, &[(C, SYN), (S, SYN | ACK), (C, ACK)]), "SYNACK");
+        assert_eq!(walk_by(1, &[(C, SYN), (S, SYN | ACK), (C, ACK), (S, ACK)]), "ESTABLISHED");
+        assert_eq!(walk_by(1, &[(D, SYN)]), "SYNACK");
+        assert_eq!(walk_by(1, &[(D, SYN), (D, ACK)]), "ESTABLISHED");
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub(crate) fn begin<T: Tables>(
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     let (method, next_hop) = (dest.method, dest.next_hop);
     let direction = inward(method);
-    let state = transitions(packet, direction).after(State::NONE);
+    let state = transitions(packet, direction, tunables).after(State::NONE);
     let keeps = keeps_port || dest.port == Be16::new(0);
     let port = if keeps { packet.destination_port } else { dest.port };
     let address = tables.short(T::Address::narrow(dest.address));
@@ -188,7 +188,7 @@ fn advance<T: Tables>(
     tables: &mut T,
 ) {
     let mut state = hit.entry.state();
-    let transitions = transitions(packet, direction);
+    let transitions = transitions(packet, direction, tables.tunables());
     if transitions.after(state) != state {
         // Rare: a handful of a connection's segments.
         match conntable::set_state(hit, transitions) {
@@ -207,9 +207,13 @@ fn advance<T: Tables>(
 }
 
 #[inline(always)]
-fn transitions<A: Ip>(packet: &Packet<A>, direction: Direction) -> Transitions {
+fn transitions<A: Ip>(
+    packet: &Packet<A>,
+    direction: Direction,
+    tunables: &Tunables,
+) -> Transitions {
     if packet.is_tcp() {
-        Transitions::of(direction, packet.flags)
+        Transitions::of(direction, packet.flags, tunables.secure_tcp)
     } else if direction == Direction::OUTPUT {
         Transitions::UDP_REPLY
     } else {

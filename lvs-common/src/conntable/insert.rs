@@ -190,7 +190,8 @@ fn victim<T: Buckets>(bucket: T::Bucket, now: u32) -> u64 {
 }
 
 /// States that a full bucket gives up although their time is not over: half-open ones …
-const HALF_OPEN: u64 = 1 << State::SYN_SENT.number() | 1 << State::SYN_RECV.number();
+const HALF_OPEN: u64 =
+    1 << State::SYN_SENT.number() | 1 << State::SYN_RECV.number() | 1 << State::SYNACK.number();
 /// … and, before them, closed ones.
 const CLOSED: u64 = 1 << State::TIME_WAIT.number() | 1 << State::CLOSE.number();
 

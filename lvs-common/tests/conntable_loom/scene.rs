@@ -146,7 +146,7 @@ impl Scene {
     /// A CPU sees a client's acknowledgment; whether that has established the connection.
     pub(crate) fn establishes(&self, client: u32) -> JoinHandle<bool> {
         self.spawn(move |table| {
-            let segment = Transitions::of(Direction::INPUT, Tcp::ACK);
+            let segment = Transitions::of(Direction::INPUT, Tcp::ACK, 0);
             conntable::find(table, HASHES, key(client))
                 .and_then(|hit| conntable::set_state(&hit, segment))
                 .is_some()

@@ -154,7 +154,7 @@ impl Beside {
                 }
             }
             Step::Segment { key, flags } => {
-                let transitions = Transitions::of(Direction::INPUT, flags);
+                let transitions = Transitions::of(Direction::INPUT, flags, 0);
                 let moved =
                     self.find(key).map(|hit| conntable::set_state(&hit, transitions).unwrap());
                 if let Some(known) = self.known.get_mut(&id(key)) {
