@@ -9,6 +9,7 @@
 //! | [`conntable`] | the flat connection table | program, sweeper, listing |
 //! | [`tcp_state`] | connection states, transitions, timeouts | program, listing |
 //! | [`sched`] | the schedulers | program; the controller builds their tables |
+//! | [`sctp_state`] | states of SCTP | program |
 //! | [`template`] | persistence: the keys of templates | program; the sweeper prolongs them |
 //! | [`verdict`] | every way out of the path | program, statistics |
 //!
@@ -20,6 +21,7 @@ pub mod hash;
 pub mod map;
 pub mod net;
 pub mod sched;
+pub mod sctp_state;
 pub mod tcp_state;
 pub mod template;
 pub mod verdict;

@@ -4,9 +4,9 @@ use lvs_common::{
     conntable::{self, Buckets, Entry, Hit, Insert, New, word},
     map::{Dest, Method, Tunables},
     net::Be16,
+    sctp_state,
     tcp_state::{Direction, State, Transitions},
     verdict::{Reason, Verdict},
-    wire::Tcp,
 };
 
 use crate::{account, ip::Ip, packet::Packet, tables::Tables};
@@ -97,7 +97,7 @@ pub(crate) fn begin<T: Tables>(
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     let (method, next_hop) = (dest.method, dest.next_hop);
     let direction = inward(method);
-    let state = transitions(packet, direction, tunables).after(State::NONE);
+    let state = transitions(packet, direction, tunables).after(packet.none());
     let keeps = keeps_port || dest.port == Be16::new(0);
     let port = if keeps { packet.destination_port } else { dest.port };
     let address = tables.short(T::Address::narrow(dest.address));
@@ -163,7 +163,7 @@ fn begins_anew<T: Tables>(
     dest: &Dest,
     tables: &T,
 ) -> bool {
-    if !packet.is_tcp() || packet.flags & Tcp::SYN == 0 {
+    if !packet.asks() {
         return false;
     }
     let tunables = tables.tunables();
@@ -214,6 +214,8 @@ fn transitions<A: Ip>(
 ) -> Transitions {
     if packet.is_tcp() {
         Transitions::of(direction, packet.flags, tunables.secure_tcp)
+    } else if !packet.is_udp() {
+        sctp_state::transitions(direction, packet.event())
     } else if direction == Direction::OUTPUT {
         Transitions::UDP_REPLY
     } else {
@@ -229,5 +231,5 @@ fn inward(method: Method) -> Direction {
 
 #[inline(always)]
 fn timeout(tunables: &Tunables, state: State) -> u32 {
-    tunables.timeouts[(state.number() & 15) as usize]
+    tunables.timeouts[(state.number() & 31) as usize]
 }

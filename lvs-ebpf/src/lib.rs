@@ -61,9 +61,13 @@ pub enum Step<A> {
 /// The way of packets that are part of a connection.
 #[inline(always)]
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
-    match way(frame, tables) {
-        Ok(Step::Done(verdict)) | Err(verdict) => Step::Done(verdict),
-        Ok(begins) => begins,
+    let packet = match parse::parse::<T::Address, F>(frame) {
+        Ok(packet) => packet,
+        Err(refused) => return Step::Done(refused),
+    };
+    match way(frame, &packet, tables) {
+        Ok(Some(verdict)) | Err(verdict) => Step::Done(verdict),
+        Ok(None) => Step::Begins(packet),
     }
 }
 
@@ -85,20 +89,24 @@ pub fn settle<T: Tables>(verdict: Verdict, tables: &mut T) {
     account::verdict(verdict, tables);
 }
 
+/// As far as a connection's packet goes; `None`: it is a request without a connection.
 #[inline(always)]
-fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Step<T::Address>, Verdict> {
-    let packet = parse::parse::<T::Address, F>(frame)?;
+fn way<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    tables: &mut T,
+) -> Result<Option<Verdict>, Verdict> {
     let is_request = tables.is_vip(packet.destination);
-    if is_request && let Some(connection) = connection::find(&packet, tables)? {
-        return Ok(Step::Done(send(frame, &packet, connection, tables)));
+    if is_request && let Some(connection) = connection::find(packet, tables)? {
+        return Ok(Some(send(frame, packet, connection, tables)));
     }
     let is_reply = tables.is_masqueraded(packet.source);
-    if is_reply && let Some(reply) = connection::find_reply(&packet, tables)? {
-        account::reply(&packet, reply.dest, tables);
-        return forward::reply(frame, &packet, reply.virtual_end, tables).map(Step::Done);
+    if is_reply && let Some(reply) = connection::find_reply(packet, tables)? {
+        account::reply(packet, reply.dest, tables);
+        return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
     if is_request {
-        return Ok(Step::Begins(packet));
+        return Ok(None);
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

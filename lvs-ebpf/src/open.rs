@@ -20,7 +20,7 @@ use crate::{
 pub fn open<T: Tables>(packet: &Packet<T::Address>, tables: &mut T) -> Result<Connection, Verdict> {
     let service = classify(packet, tables)?;
     let persistence = Persistence::of(service);
-    let one_packet = service.has(Service::ONE_PACKET) && !packet.is_tcp();
+    let one_packet = service.has(Service::ONE_PACKET) && packet.is_udp();
     let template = persistence.map(|persistence| persist::find(packet, persistence, tables));
     let dest = match &template {
         Some(Template::Valid(hit)) => Ok(hit.entry.dest()),

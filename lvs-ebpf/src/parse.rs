@@ -5,8 +5,9 @@
 
 use lvs_common::{
     net::protocol,
+    sctp_state::Event,
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Tcp, Udp},
+    wire::{Chunk, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Sctp, Tcp, Udp, chunk},
 };
 
 use crate::{
@@ -35,6 +36,12 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
             let udp = frame.at::<Udp>(transport).ok_or(MALFORMED)?;
             (udp.source, udp.destination, 0, size_of::<Udp>())
         }
+        protocol::SCTP => {
+            let sctp = frame.at::<Sctp>(transport).ok_or(MALFORMED)?;
+            let event = event(frame, transport + size_of::<Sctp>()).ok_or(MALFORMED)?;
+            let least = size_of::<Sctp>() + size_of::<Chunk>();
+            (sctp.source, sctp.destination, event.number(), least)
+        }
         _ => return Err(Verdict::Pass(Reason::OtherProtocol)),
     };
     if NETWORK + (ip.bytes as usize) < transport + least {
@@ -50,4 +57,17 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
         bytes: ip.bytes,
         transport,
     })
+}
+
+/// What the chunks from an offset on do to an association: the first, but an ABORT behind a cookie.
+#[inline(always)]
+fn event<F: Frame>(frame: &F, offset: usize) -> Option<Event> {
+    let first = frame.at::<Chunk>(offset)?;
+    if first.kind != chunk::COOKIE_ECHO && first.kind != chunk::COOKIE_ACK {
+        return Some(Event::of(first.kind));
+    }
+    // verifier: an offset within a frame
+    let next = offset + ((first.length.get() as usize + 3) & 0x7fc);
+    let aborts = frame.at::<Chunk>(next).is_some_and(|second| second.kind == chunk::ABORT);
+    Some(if aborts { Event::ABORT } else { Event::of(first.kind) })
 }

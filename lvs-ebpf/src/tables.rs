@@ -3,7 +3,7 @@
 use lvs_common::{
     conntable::{Buckets, Done, Entry, Hit, New},
     map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
-    net::Be32,
+    net::{Be32, crc32c},
     verdict::Reason,
 };
 
@@ -75,6 +75,11 @@ pub trait Tables: Sized {
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
     /// The way to a client, for a packet from `source` that came in where this one did.
     fn route(&mut self, source: Self::Address, client: Self::Address) -> Route;
+
+    /// [`crc32c::difference`].
+    fn crc(&self, edit: u32, behind: u16) -> u32 {
+        crc32c::difference(edit, behind, |bit| bit)
+    }
 
     /// Adds to a word of a real server's load (see [`Load`](lvs_common::map::Load)); what it was.
     fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64;

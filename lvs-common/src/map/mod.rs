@@ -101,5 +101,5 @@ map_type!(
     PoolEntry: 8,
     Service: 48,
     ServiceKey: 20,
-    Tunables: 160,
+    Tunables: 224,
 );

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 /// Timeouts that the program knows: one a connection state; see [`tcp_state`](crate::tcp_state).
-pub const TIMEOUTS: usize = 16;
+pub const TIMEOUTS: usize = 32;
 
 /// Settings of the whole director.
 ///
@@ -42,8 +42,10 @@ pub struct Tunables {
     /// Kinds of services there are, beside those that a packet finds by its own port:
     /// [`Self::FTP`], [`Self::ANY_PORT`].
     pub kinds: u32,
+    /// `sloppy_sctp`, as in IPVS: a connection may begin with any chunk but ABORT.
+    pub sloppy_sctp: u32,
     /// Zero.
-    pub pad: [u32; 7],
+    pub pad: [u32; 6],
 }
 
 impl Tunables {

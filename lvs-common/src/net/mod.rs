@@ -2,6 +2,7 @@
 
 mod addr;
 pub mod checksum;
+pub mod crc32c;
 mod order;
 
 pub use addr::{Addr, Mac};
@@ -15,4 +16,6 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// RFC 768.
     pub const UDP: u8 = 17;
+    /// RFC 9260.
+    pub const SCTP: u8 = 132;
 }

@@ -2,11 +2,13 @@
 
 mod ethernet;
 mod ipv4;
+mod sctp;
 mod tcp;
 mod udp;
 
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
 pub use ipv4::Ipv4;
+pub use sctp::{Chunk, Sctp, chunk};
 pub use tcp::Tcp;
 pub use udp::Udp;
 
@@ -31,7 +33,7 @@ macro_rules! wire {
     )+ };
 }
 
-wire!(Ethernet: 14, Ipv4: 20, Tcp: 20, Udp: 8);
+wire!(Ethernet: 14, Ipv4: 20, Tcp: 20, Udp: 8, Sctp: 12, Chunk: 4);
 
 /// The frame under way: what the path may ask of a packet's memory.
 pub trait Frame {

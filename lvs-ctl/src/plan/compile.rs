@@ -6,7 +6,7 @@ use lvs_common::{
     sched::Kind,
 };
 
-use crate::model::{self, Change, Netmask, Protocol, ServiceId};
+use crate::model::{self, Change, Netmask, ServiceId};
 
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +69,6 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
     if address.is_ipv6() {
         return Err(Unsupported::Service("IPv6 address"));
     }
-    if matches!(protocol, Protocol::Sctp) {
-        return Err(Unsupported::Service("SCTP port"));
-    }
     Ok(ServiceKey {
         address: Addr::from(*address),
         port: Be16::new(*port),
@@ -128,7 +125,7 @@ pub fn terms(service: &model::Service, key: ServiceKey) -> map::Service {
 pub fn kind(key: ServiceKey) -> u32 {
     match (key.protocol, key.port.get()) {
         (protocol::TCP, 21) => Tunables::FTP,
-        (protocol::TCP | protocol::UDP, 0) => Tunables::ANY_PORT,
+        (protocol::TCP | protocol::UDP | protocol::SCTP, 0) => Tunables::ANY_PORT,
         _ => 0,
     }
 }

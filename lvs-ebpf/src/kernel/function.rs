@@ -6,13 +6,13 @@
 use lvs_common::{
     conntable::{self, Buckets as _, Done, Entry, Hit, Insert, New, WAYS},
     map::Service,
-    net::Be32,
+    net::{Be32, crc32c},
     sched::Hint,
 };
 use lvs_ebpf::{Connection, packet::Packet, persist, schedule};
 
 use super::{
-    KernelTables,
+    KernelTables, atomic,
     conns::{Conns, Row},
     maps::SCRATCH,
     pool::KernelPool,
@@ -66,6 +66,12 @@ pub fn assure(client: Be32, entry: &Entry) {
     lvs_assure();
 }
 
+/// What a CRC of SCTP differs by; see [`crc32c::difference`].
+#[inline(always)]
+pub fn crc(edit: u32, behind: u16) -> u32 {
+    lvs_crc(edit, u32::from(behind))
+}
+
 /// The position that the service's scheduler chooses.
 #[inline(always)]
 pub fn choose(service: &Service, packet: &Packet<Be32>) -> Option<u32> {
@@ -106,6 +112,12 @@ pub extern "C" fn lvs_assure() -> u32 {
     };
     persist::assure(scratch.client, &scratch.assured, &mut tables);
     0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
+    crc32c::difference(edit, behind as u16, |bit| atomic::veil(u64::from(bit)) as u32)
 }
 
 #[unsafe(no_mangle)]

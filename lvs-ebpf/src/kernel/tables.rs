@@ -150,6 +150,11 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
+    fn crc(&self, edit: u32, behind: u16) -> u32 {
+        function::crc(edit, behind)
+    }
+
+    #[inline(always)]
     fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64 {
         let Some(load) = load(dest) else { return 0 };
         // SAFETY: a word of a load, aligned as the map's value is.

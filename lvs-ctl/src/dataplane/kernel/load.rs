@@ -183,7 +183,8 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         lblcr_expiration: DAY_S.saturating_mul(ticks_per_second),
         marks: 0,
         kinds: 0,
-        pad: [0; 7],
+        sloppy_sctp: 0,
+        pad: [0; 6],
     }
 }
 

@@ -14,7 +14,6 @@ const LATER: &[(&str, &str)] = &[
     (" -i ", "tunneling"),
     ("--ipip", "tunneling"),
     ("\"tunnel\"", "tunneling"),
-    ("--sctp-service", "SCTP"),
     ("\"fwmark\"", "firewall marks"),
     (" -f ", "firewall marks"),
     ("\"-f\"", "firewall marks"),
