@@ -22,7 +22,7 @@ use super::{
     slots::Slots,
     table,
 };
-use crate::model::{DestAddr, ServiceId, Table, VirtualService};
+use crate::model::{DestAddr, MarkRule, ServiceId, Table, VirtualService};
 
 /// What a real server is known by: its service, address and port.
 type DestKey = (ServiceKey, DestAddr);
@@ -39,6 +39,7 @@ pub struct Planner {
     pub(super) tables: Extents,
     pub(super) hops: Hops,
     pub(super) kinds: Kinds,
+    pub(super) marks: Vec<MarkRule>,
 }
 
 /// A service as the maps hold it.
@@ -71,6 +72,7 @@ impl Default for Planner {
             tables: Extents::new(capacity(MAX_BUCKETS) / table::UNIT),
             hops: Hops::new(),
             kinds: Kinds::default(),
+            marks: Vec::new(),
         }
     }
 }
@@ -265,7 +267,7 @@ impl Planner {
             list.iter().map(|listed| PoolEntry { dest: listed.slot, weight: listed.weight });
         ops.push(Op::Pool(pool, entries.collect()));
         ops.push(Op::Cursor(slot, place));
-        ops.push(Op::Vip(key.address.ip()));
+        ops.extend(self.looked_at(entry.service.id));
         ops.push(Op::Service(key, value));
         if let Some(before) = before {
             self.give(&before);
