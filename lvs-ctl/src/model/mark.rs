@@ -72,10 +72,11 @@ impl MarkRule {
             })
     }
 
-    /// By this they are listed: the most specific first.
+    /// By this they are listed: a family after the other, the most specific first.
     fn order(&self) -> impl Ord {
         let precedence = self.ranges().map(|(precedence, _)| precedence).min();
-        (precedence, self.destination, self.ports.clone(), self.protocol, self.mark)
+        let family = self.destination.family();
+        (family, precedence, self.destination, self.ports.clone(), self.protocol, self.mark)
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use lvs_common::{
     map::{
-        self, MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop,
-        PoolEntry, ServiceKey,
+        self, MAX_BUCKETS, MAX_DESTS, MAX_MARK_RULES, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES,
+        Method, NextHop, PoolEntry, ServiceKey,
     },
     sched::Kind,
 };
@@ -19,6 +19,7 @@ use super::{
     extents::Extents,
     hops::Hops,
     kinds::Kinds,
+    marks,
     slots::Slots,
     table,
 };
@@ -170,13 +171,14 @@ impl Planner {
 
     /// Places in use and places in all, by what they hold.
     #[must_use]
-    pub fn occupancy(&self) -> [(&'static str, u32, u32); 4] {
+    pub fn occupancy(&self) -> [(&'static str, u32, u32); 5] {
         let (hops, most_hops) = self.hops.occupancy();
         [
             ("services", self.service_slots.used(), self.service_slots.capacity()),
             ("real servers", self.dest_slots.used(), self.dest_slots.capacity()),
             ("pool places", self.pools.used(), self.pools.capacity()),
             ("next hops", hops, most_hops),
+            ("mark rules", capacity(marks::compile(&self.marks).len()), capacity(MAX_MARK_RULES)),
         ]
     }
 
