@@ -4,26 +4,24 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use lvs_common::{
-    map::{Family, MARK_PLACES, MAX_MARK_RULES, marks_that_hold},
+    map::{Family, MARK_PLACES, MAX_MARK_RULES, ServiceKey, marks_that_hold},
     mark::{self, Classify, Subject},
-    net::Addr,
 };
 
 use super::maps::MARKS;
 
-/// The mark of a packet to `destination`, 0 if no rule is about it. `holds` is [`Tunables::marks`];
-/// `port` is in host order, and 0 for a protocol without ports.
+/// The mark of a packet to a key's address and port, or 0. `holds` is [`Tunables::marks`].
 ///
 /// [`Tunables::marks`]: lvs_common::map::Tunables::marks
 #[inline(always)]
-#[expect(dead_code, reason = "classify asks for it as soon as it knows services of marks")]
-pub fn mark(holds: u32, destination: Addr, family: Family, protocol: u8, port: u16) -> u32 {
+pub fn mark(holds: u32, key: &ServiceKey) -> u32 {
     if marks_that_hold(holds).1 == 0 {
         return mark::NONE;
     }
-    let [high, low] = bytemuck::cast(destination);
-    let family = u64::from(family == Family::V6);
-    lvs_mark(holds, high, low, family << 24 | u64::from(protocol) << 16 | u64::from(port))
+    let [high, low] = bytemuck::cast(key.address);
+    let family = u64::from(key.family == Family::V6);
+    let rest = family << 24 | u64::from(key.protocol) << 16 | u64::from(key.port.get());
+    lvs_mark(holds, high, low, rest)
 }
 
 /// Which rules hold; the address as two words as they lie; family (1: IPv6), protocol and port from

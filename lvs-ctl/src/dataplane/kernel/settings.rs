@@ -60,7 +60,9 @@ impl Kernel {
         self.maps.write_marks(beside, &list);
         // The rules are there for whoever sees the switch.
         fence(Ordering::Release);
-        let word = marks_word(beside, narrow(list.len()));
+        // Without rules the word is 0, which is all that packets look at.
+        let first = if list.is_empty() { 0 } else { beside };
+        let word = marks_word(first, narrow(list.len()));
         self.edit_tunables(|it| it.marks = word);
         Ok(())
     }
