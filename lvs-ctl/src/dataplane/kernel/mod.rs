@@ -309,6 +309,6 @@ impl Sweeper {
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
-        self.conns.sweep(self.time.now(), self.time.ticks_per_second())
+        self.conns.sweep(&self.time)
     }
 }

@@ -15,12 +15,7 @@ const LATER: &[(&str, &str)] = &[
     ("--ipip", "tunneling"),
     ("\"tunnel\"", "tunneling"),
     ("--sctp-service", "SCTP"),
-    ("\"fwmark\"", "firewall marks"),
-    (" -f ", "firewall marks"),
-    ("\"-f\"", "firewall marks"),
-    ("--fwmark-service", "firewall marks"),
     ("lblc", "lblc and lblcr"),
-    ("\"sysctl\"", "tunables"),
 ];
 
 /// What a case waits for.
