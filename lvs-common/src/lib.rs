@@ -7,6 +7,7 @@
 //! | [`wire`] | headers as they lie in a frame | the packet's way |
 //! | [`map`] | map values and keys: the ABI between program and controller | both |
 //! | [`conntable`] | the flat connection table | program, sweeper, listing |
+//! | [`mark`] | which firewall mark a packet carries | program |
 //! | [`tcp_state`] | connection states, transitions, timeouts | program, listing |
 //! | [`sched`] | the schedulers | program; the controller builds their tables |
 //! | [`sctp_state`] | states of SCTP | program |
@@ -19,6 +20,7 @@
 pub mod conntable;
 pub mod hash;
 pub mod map;
+pub mod mark;
 pub mod net;
 pub mod sched;
 pub mod sctp_state;

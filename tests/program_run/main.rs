@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod concurrency;
+mod marks;
 mod random;
 mod reference;
 #[path = "../../lvs-common/tests/sched_properties/reference.rs"]

@@ -11,20 +11,22 @@
 //! | `TABLES` | `u16`, a position in the pool | bucket | controller |
 //! | `DESTS` | [`Dest`] | dest slot | controller |
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
+//! | `MARKS` | [`MarkRule`] | order of precedence | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
 //! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
-//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `LOADS`, `CURSORS` and `CONNS` are
-//! mapped into the controller. The slabs among them (all but `CONNS`) are arrays of *one* value
+//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `MARKS`, `LOADS`, `CURSORS` and
+//! `CONNS` are mapped into the controller. The slabs among them (all but `CONNS`) are arrays of *one* value
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
 mod addresses;
 mod counters;
 mod dest;
 mod load;
+mod marks;
 mod next_hop;
 mod pool;
 mod service;
@@ -34,6 +36,7 @@ pub use addresses::Addresses;
 pub use counters::Counters;
 pub use dest::{Dest, Method};
 pub use load::Load;
+pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
 pub use pool::PoolEntry;
 pub use service::{Family, Service, ServiceKey};
@@ -57,6 +60,8 @@ pub mod name {
     pub const DESTS: &str = "DESTS";
     /// Next hops.
     pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// Rules that mark packets.
+    pub const MARKS: &str = "MARKS";
     /// Connections a real server has.
     pub const LOADS: &str = "LOADS";
     /// Where a scheduler goes on.
@@ -97,6 +102,7 @@ map_type!(
     Counters: 40,
     Dest: 64,
     Load: 32,
+    MarkRule: 32,
     NextHop: 48,
     PoolEntry: 8,
     Service: 48,

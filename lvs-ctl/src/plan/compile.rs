@@ -11,7 +11,7 @@ use crate::model::{self, Change, Netmask, ServiceId};
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// An address family or protocol, or a firewall mark.
+    /// An address family or protocol.
     #[error("virtual services by {0} are not supported yet")]
     Service(&'static str),
     /// A scheduler.
@@ -63,8 +63,14 @@ pub fn supports(change: &Change) -> Result<(), Unsupported> {
 /// # Errors
 /// The program does not look for such services.
 pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
-    let ServiceId::Address { protocol, address, port } = id else {
-        return Err(Unsupported::Service("firewall mark"));
+    let (protocol, address, port) = match id {
+        ServiceId::Address { protocol, address, port } => (protocol, address, port),
+        ServiceId::Mark { mark, family: model::Family::Ipv4 } => {
+            return Ok(ServiceKey::mark(*mark, Family::V4));
+        }
+        ServiceId::Mark { family: model::Family::Ipv6, .. } => {
+            return Err(Unsupported::Service("IPv6 firewall mark"));
+        }
     };
     if address.is_ipv6() {
         return Err(Unsupported::Service("IPv6 address"));

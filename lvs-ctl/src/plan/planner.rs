@@ -7,8 +7,8 @@ use std::{
 
 use lvs_common::{
     map::{
-        self, MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop,
-        PoolEntry, ServiceKey,
+        self, MAX_BUCKETS, MAX_DESTS, MAX_MARK_RULES, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES,
+        Method, NextHop, PoolEntry, ServiceKey,
     },
     sched::Kind,
 };
@@ -19,10 +19,11 @@ use super::{
     extents::Extents,
     hops::Hops,
     kinds::Kinds,
+    marks,
     slots::Slots,
     table,
 };
-use crate::model::{DestAddr, ServiceId, Table, VirtualService};
+use crate::model::{DestAddr, MarkRule, ServiceId, Table, VirtualService};
 
 /// What a real server is known by: its service, address and port.
 type DestKey = (ServiceKey, DestAddr);
@@ -39,6 +40,7 @@ pub struct Planner {
     pub(super) tables: Extents,
     pub(super) hops: Hops,
     pub(super) kinds: Kinds,
+    pub(super) marks: Vec<MarkRule>,
 }
 
 /// A service as the maps hold it.
@@ -71,6 +73,7 @@ impl Default for Planner {
             tables: Extents::new(capacity(MAX_BUCKETS) / table::UNIT),
             hops: Hops::new(),
             kinds: Kinds::default(),
+            marks: Vec::new(),
         }
     }
 }
@@ -168,13 +171,14 @@ impl Planner {
 
     /// Places in use and places in all, by what they hold.
     #[must_use]
-    pub fn occupancy(&self) -> [(&'static str, u32, u32); 4] {
+    pub fn occupancy(&self) -> [(&'static str, u32, u32); 5] {
         let (hops, most_hops) = self.hops.occupancy();
         [
             ("services", self.service_slots.used(), self.service_slots.capacity()),
             ("real servers", self.dest_slots.used(), self.dest_slots.capacity()),
             ("pool places", self.pools.used(), self.pools.capacity()),
             ("next hops", hops, most_hops),
+            ("mark rules", capacity(marks::compile(&self.marks).len()), capacity(MAX_MARK_RULES)),
         ]
     }
 
@@ -265,7 +269,7 @@ impl Planner {
             list.iter().map(|listed| PoolEntry { dest: listed.slot, weight: listed.weight });
         ops.push(Op::Pool(pool, entries.collect()));
         ops.push(Op::Cursor(slot, place));
-        ops.push(Op::Vip(key.address.ip()));
+        ops.extend(self.looked_at(entry.service.id));
         ops.push(Op::Service(key, value));
         if let Some(before) = before {
             self.give(&before);

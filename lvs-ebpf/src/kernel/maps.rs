@@ -9,8 +9,9 @@ use aya_ebpf::{
 use lvs_common::{
     conntable::{WAYS, WORDS},
     map::{
-        Addresses, Counters, Dest, Load, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables,
+        Addresses, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS,
+        MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
+        Tunables,
     },
     verdict::Reason,
 };
@@ -45,6 +46,9 @@ pub static DESTS: Array<[Dest; MAX_DESTS], 1, MAPPED> = Array::new();
 
 #[btf_map]
 pub static NEXT_HOPS: Array<[NextHop; MAX_NEXT_HOPS], 1, MAPPED> = Array::new();
+
+#[btf_map]
+pub static MARKS: Array<[MarkRule; MARK_PLACES], 1, MAPPED> = Array::new();
 
 #[btf_map]
 pub static LOADS: Array<[Load; MAX_DESTS], 1, MAPPED> = Array::new();

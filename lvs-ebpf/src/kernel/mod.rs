@@ -6,6 +6,7 @@ mod conns;
 mod frame;
 mod function;
 mod maps;
+mod marks;
 mod pool;
 mod route;
 mod tables;

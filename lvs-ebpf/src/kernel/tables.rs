@@ -23,7 +23,7 @@ use super::{
         ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A, SEED_B,
         SERVICES, TUNABLES,
     },
-    route,
+    marks, route,
 };
 
 /// The maps, for one packet.
@@ -114,8 +114,8 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn mark(&self, _key: &ServiceKey) -> u32 {
-        0
+    fn mark(&self, key: &ServiceKey) -> u32 {
+        marks::mark(self.tunables.marks, key)
     }
 
     #[inline(always)]

@@ -23,7 +23,7 @@ use lvs_common::{
     template::{LATER_S, Persistence},
 };
 
-use super::{mapped::Mapped, templates::Due};
+use super::{mapped::Mapped, templates::Due, time::Time};
 
 /// The table, the loads that follow it, the real servers' thresholds and what their services say of
 /// templates. Cheap to clone.
@@ -68,8 +68,10 @@ impl ConnTable {
         Ok(Self { conns, loads: Arc::new(loads), dests, services: Arc::new(services) })
     }
 
-    /// Ends what is over at `now`, and settles the accounts.
-    pub(super) fn sweep(&self, now: u32, ticks_per_second: u32) -> Swept {
+    /// Ends what is over by now, and settles the accounts. With `expire_nodest_conn` that is also what
+    /// belongs to real servers that are gone (`ip_vs_expire_nodest_conn_flush`).
+    pub(super) fn sweep(&self, time: &Time) -> Swept {
+        let (now, orphans_end) = (time.now(), time.ends_orphans());
         let mut swept = Swept::default();
         let mut due = Due::default();
         for row in View::new(self.conns.words()).rows() {
@@ -80,7 +82,9 @@ impl ConnTable {
                 }
                 let Some(entry) = Entry::read(row, way) else { continue };
                 let hit = Hit { bucket: row, way, entry };
-                if !entry.is_expired(now) {
+                let is_over =
+                    entry.is_expired(now) || (orphans_end && !self.is_available(entry.dest()));
+                if !is_over {
                     swept.live += 1;
                 } else if entry.protocol() == word::TEMPLATE {
                     due.add(hit, self.persistence(entry.dest()));
@@ -92,7 +96,7 @@ impl ConnTable {
         // What holds templates are connections that are live after this sweep.
         if due.is_some() {
             due.look_for_holders(View::new(self.conns.words()));
-            let later = LATER_S * ticks_per_second;
+            let later = LATER_S * time.ticks_per_second();
             for hit in due.prolong(later, now.wrapping_add(later)) {
                 swept.expired += self.end(&hit);
             }
@@ -153,6 +157,12 @@ impl ConnTable {
         let total = load[Load::TOTAL].load(Ordering::Relaxed);
         let after = dest.thresholds().overloaded(narrow(total), narrow(before));
         load[Load::OVERLOADED].store(u64::from(after), Ordering::Relaxed);
+    }
+
+    /// Whether a real server is in its service's list.
+    fn is_available(&self, slot: u32) -> bool {
+        let dest: Dest = self.dests.read(slot as usize);
+        dest.is_available()
     }
 
     /// As the program does when it ends a connection (`ip_vs_unbind_dest`).

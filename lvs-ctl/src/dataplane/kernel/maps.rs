@@ -1,9 +1,12 @@
 //! The maps: written by operations, read back, counted.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     os::fd::AsFd as _,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use aya::{
@@ -13,15 +16,22 @@ use aya::{
 };
 use lvs_common::{
     map::{
-        Addresses, Counters, Dest, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
+        Addresses, Counters, Dest, MARK_PLACES, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS,
+        MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
+        Tunables, name,
     },
     net::Addr,
     verdict::Reason,
 };
 
 use super::{KernelError, conntable::ConnTable, load, mapped::Mapped};
-use crate::plan::{Op, adopt::Found, table};
+use crate::{
+    model::Prefix,
+    plan::{Op, adopt::Found, table},
+};
+
+/// Bits of a prefix's addresses that are put into the filter one by one; of more, all bits are set.
+const SINGLE: u8 = 12;
 
 /// The director's maps.
 pub(super) struct Maps {
@@ -34,6 +44,7 @@ pub(super) struct Maps {
     tables: Mapped,
     dests: Arc<Mapped>,
     next_hops: Mapped,
+    marks: Mapped,
     cursors: Mapped,
     /// Connections and loads.
     pub(super) conns: ConnTable,
@@ -59,6 +70,7 @@ impl Maps {
             tables: slab::<u16>(ebpf, name::TABLES, MAX_BUCKETS)?,
             dests,
             next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
+            marks: slab::<MarkRule>(ebpf, name::MARKS, MARK_PLACES)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
             conns,
             services,
@@ -97,8 +109,8 @@ impl Maps {
                 tunables.kinds = *kinds;
                 self.tunables.write(0, &tunables);
             }
-            Op::Vip(address) => self.mark(0, *address),
-            Op::Rip(address) => self.mark(1, *address),
+            Op::Vips(prefix) => self.look_at(*prefix),
+            Op::Rip(address) => put(self.filters()[1], *address),
             Op::NoAddresses => {
                 self.addresses.words().iter().for_each(|word| word.store(0, Ordering::Relaxed));
             }
@@ -132,6 +144,18 @@ impl Maps {
         Ok(found)
     }
 
+    /// Rules that mark packets, from a place on.
+    pub(super) fn marks(&self, first: u32, count: u32) -> Vec<MarkRule> {
+        (first..first + count).map(|place| self.marks.read(place as usize)).collect()
+    }
+
+    /// Writes rules that mark packets where none hold.
+    pub(super) fn write_marks(&self, first: u16, rules: &[MarkRule]) {
+        for (place, rule) in (usize::from(first)..).zip(rules) {
+            self.marks.write(place, rule);
+        }
+    }
+
     /// Where a service's scheduler goes on.
     pub(super) fn cursor(&self, slot: u32) -> u64 {
         self.cursors.read(slot as usize)
@@ -161,13 +185,38 @@ impl Maps {
         self.counters.set(slot, zero, 0).map_err(|error| map_error("reset", name::COUNTERS, error))
     }
 
-    /// Puts an address into one of the two sets.
-    fn mark(&self, set: usize, address: IpAddr) {
-        let (word, bit) = Addresses::place(Addr::from(address).low());
-        let first = set * (size_of::<Addresses>() / size_of::<u64>() / 2);
-        if let Some(word) = self.addresses.words().get(first + word) {
-            word.fetch_or(bit, Ordering::Relaxed);
+    /// Puts a prefix's addresses into the set of VIPs.
+    fn look_at(&self, prefix: Prefix) {
+        let [vips, _] = self.filters();
+        match prefix.address() {
+            // The filter knows no IPv6 yet.
+            IpAddr::V6(_) => {}
+            IpAddr::V4(_) if prefix.host_bits() > SINGLE => {
+                for word in vips {
+                    word.store(u64::MAX, Ordering::Relaxed);
+                }
+            }
+            IpAddr::V4(first) => {
+                for host in 0..1u32 << prefix.host_bits() {
+                    put(vips, Ipv4Addr::from(first.to_bits() | host).into());
+                }
+            }
         }
+    }
+
+    /// The two sets of addresses: VIPs, and RIPs of masqueraded real servers.
+    fn filters(&self) -> [&[AtomicU64]; 2] {
+        let words = self.addresses.words();
+        let (vips, rips) = words.split_at(words.len() / 2);
+        [vips, rips]
+    }
+}
+
+/// Puts an address into a set.
+fn put(set: &[AtomicU64], address: IpAddr) {
+    let (word, bit) = Addresses::place(Addr::from(address).low());
+    if let Some(word) = set.get(word) {
+        word.fetch_or(bit, Ordering::Relaxed);
     }
 }
 

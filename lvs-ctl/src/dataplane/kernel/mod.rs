@@ -10,6 +10,7 @@
 //! | `conntable` | the sweeper and the listing over the mapped connection table |
 //! | `templates` | templates whose time is over |
 //! | `clock` | the program's clock, told from here |
+//! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
 //! | `program` | the program itself, to be run by hand |
 
@@ -23,17 +24,14 @@ mod mapped;
 mod maps;
 mod pins;
 mod program;
+mod settings;
 mod templates;
 mod time;
 
 use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc};
 
 use aya::Ebpf;
-use lvs_common::{
-    map::{NextHop, Tunables},
-    net::Mac,
-    tcp_state::State,
-};
+use lvs_common::{map::NextHop, net::Mac};
 
 use self::{
     attach::{Hook, Links},
@@ -46,8 +44,8 @@ use self::{
 use super::{DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Change, Connection, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, PlaneStatus,
-        ReasonCount, ServiceId, Table, TableStatus, Timeouts,
+        Change, Connection, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, MarkRule,
+        PlaneStatus, ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables,
     },
     plan::{Op, Planner, compile},
 };
@@ -159,11 +157,16 @@ impl Kernel {
 
     /// What was given up may be used at once when every packet under way is done with it.
     fn settle(&mut self) {
+        Self::grace();
+        self.planner.rest();
+        self.planner.rest();
+    }
+
+    /// Waits until every packet that is under way now is through.
+    fn grace() {
         // SAFETY: the system call takes no memory; the command waits for a grace period of RCU, under
         // which every XDP program runs.
         unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
-        self.planner.rest();
-        self.planner.rest();
     }
 }
 
@@ -198,18 +201,17 @@ impl DataPlane for Kernel {
     }
 
     fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError> {
-        let mut tunables: Tunables = self.tunables.read(0);
-        for (state, seconds) in [
-            (State::ESTABLISHED, timeouts.tcp_s),
-            (State::FIN_WAIT, timeouts.tcp_fin_s),
-            (State::UDP, timeouts.udp_s),
-            (State::UDP_ANSWERED, timeouts.udp_s),
-        ] {
-            tunables.timeouts[usize::from(state.number())] =
-                seconds.saturating_mul(tunables.ticks_per_second);
-        }
-        self.tunables.write(0, &tunables);
+        self.write_timeouts(timeouts);
         Ok(())
+    }
+
+    fn set_tunables(&mut self, tunables: &Tunables) -> Result<(), DataPlaneError> {
+        self.write_tunables(tunables);
+        Ok(())
+    }
+
+    fn set_marks(&mut self, rules: &[MarkRule]) -> Result<(), DataPlaneError> {
+        self.switch_marks(rules)
     }
 
     fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load {
@@ -307,6 +309,6 @@ impl Sweeper {
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
-        self.conns.sweep(self.time.now(), self.time.ticks_per_second())
+        self.conns.sweep(&self.time)
     }
 }

@@ -10,8 +10,9 @@ use lvs_common::{
     ABI_VERSION,
     conntable::shared::BUCKET,
     map::{
-        Addresses, Counters, Dest, Load, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
+        Addresses, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS,
+        MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
+        Tunables, name,
     },
     verdict::Reason,
 };
@@ -30,7 +31,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 12] = [
+pub(super) const SHAPES: [Shape; 13] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -38,6 +39,7 @@ pub(super) const SHAPES: [Shape; 12] = [
     array(name::TABLES, size_of::<u16>() * MAX_BUCKETS, Some(1)),
     array(name::DESTS, size_of::<Dest>() * MAX_DESTS, Some(1)),
     array(name::NEXT_HOPS, size_of::<NextHop>() * MAX_NEXT_HOPS, Some(1)),
+    array(name::MARKS, size_of::<MarkRule>() * MARK_PLACES, Some(1)),
     array(name::LOADS, size_of::<Load>() * MAX_DESTS, Some(1)),
     array(name::CURSORS, size_of::<u64>() * MAX_SERVICES, Some(1)),
     per_cpu(name::COUNTERS, size_of::<Counters>(), MAX_DESTS),

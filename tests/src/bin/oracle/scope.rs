@@ -14,12 +14,7 @@ const LATER: &[(&str, &str)] = &[
     (" -i ", "tunneling"),
     ("--ipip", "tunneling"),
     ("\"tunnel\"", "tunneling"),
-    ("\"fwmark\"", "firewall marks"),
-    (" -f ", "firewall marks"),
-    ("\"-f\"", "firewall marks"),
-    ("--fwmark-service", "firewall marks"),
     ("lblc", "lblc and lblcr"),
-    ("\"sysctl\"", "tunables"),
 ];
 
 /// What a case waits for.
