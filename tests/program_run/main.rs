@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod concurrency;
+mod locality;
 mod random;
 mod reference;
 #[path = "../../lvs-common/tests/sched_properties/reference.rs"]
 mod schedulers;
+mod twos;

@@ -19,7 +19,6 @@ const LATER: &[(&str, &str)] = &[
     (" -f ", "firewall marks"),
     ("\"-f\"", "firewall marks"),
     ("--fwmark-service", "firewall marks"),
-    ("lblc", "lblc and lblcr"),
     ("\"sysctl\"", "tunables"),
 ];
 
