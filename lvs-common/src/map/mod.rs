@@ -15,6 +15,7 @@
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
 //! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
+//! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
@@ -23,6 +24,7 @@
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
 mod addresses;
+mod called;
 mod counters;
 mod dest;
 mod load;
@@ -33,6 +35,7 @@ mod service;
 mod tunables;
 
 pub use addresses::Addresses;
+pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method};
 pub use load::Load;
@@ -66,6 +69,8 @@ pub mod name {
     pub const LOADS: &str = "LOADS";
     /// Where a scheduler goes on.
     pub const CURSORS: &str = "CURSORS";
+    /// What lblc and lblcr remember of addresses.
+    pub const REMEMBERED: &str = "REMEMBERED";
     /// Traffic a real server had.
     pub const COUNTERS: &str = "COUNTERS";
     /// Packets that were not forwarded.
@@ -86,6 +91,9 @@ pub const MAX_SERVICES: usize = 1 << 16;
 /// Real servers of one service.
 pub const MAX_POOL: u32 = 1024;
 
+/// Addresses that lblc and lblcr remember, of all services together.
+pub const MAX_REMEMBERED: usize = 1 << 18;
+
 /// Declares map values: asserts size, alignment of at most eight and, by `Pod`, no padding.
 macro_rules! map_type {
     ($($value:ty: $size:literal),+ $(,)?) => { $(
@@ -99,6 +107,7 @@ macro_rules! map_type {
 
 map_type!(
     Addresses: 16_384,
+    Called: 24,
     Counters: 40,
     Dest: 64,
     Load: 32,

@@ -54,3 +54,15 @@ impl Tunables {
     /// Some service has port 0.
     pub const ANY_PORT: u32 = 2;
 }
+
+impl Tunables {
+    /// So many ticks, nanoseconds.
+    #[inline(always)]
+    #[must_use]
+    pub fn nanoseconds(&self, ticks: u64) -> u64 {
+        const SECOND_NS: u32 = 1_000_000_000;
+        // An unknown clock's tick is nothing.
+        let tick_ns = SECOND_NS.checked_div(self.ticks_per_second).unwrap_or(0);
+        ticks.wrapping_mul(tick_ns.into())
+    }
+}

@@ -15,7 +15,7 @@ pub enum Unsupported {
     #[error("virtual services by {0} are not supported yet")]
     Service(&'static str),
     /// A scheduler.
-    #[error("{0} is not supported yet; rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf and mh are")]
+    #[error("there is no scheduler {0}")]
     Scheduler(String),
     /// An option of a service, or a forwarding method.
     #[error("{0} is not supported yet")]
@@ -41,14 +41,8 @@ impl Unsupported {
 pub fn supports(change: &Change) -> Result<(), Unsupported> {
     match change {
         Change::AddService(service) | Change::EditService(service) => {
-            key(&service.id)?;
-            match scheduler(service) {
-                // A name that no kernel has either is refused with the kernel's words alone.
-                Err(Unsupported::Scheduler(name)) if Kind::try_from(name.as_str()).is_err() => {
-                    Ok(())
-                }
-                scheduler => scheduler.map(|_kind| ()),
-            }
+            // A name that no kernel has either is refused with the kernel's words.
+            key(&service.id).map(|_key| ())
         }
         Change::AddDest { service, dest } | Change::EditDest { service, dest } => {
             key(service)?;
@@ -89,12 +83,7 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
 /// The program does not have the scheduler, or not the service's options for it.
 pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
     let name = &service.scheduler;
-    match Kind::try_from(name.as_str()) {
-        Ok(Kind::Lblc | Kind::Lblcr | Kind::Twos) | Err(_) => {
-            Err(Unsupported::Scheduler(name.clone()))
-        }
-        Ok(kind) => Ok(kind),
-    }
+    Kind::try_from(name.as_str()).map_err(|_unknown| Unsupported::Scheduler(name.clone()))
 }
 
 /// The scheduler's flags, as the program wants them.

@@ -10,6 +10,7 @@
 //! | `hops` | the next hop of each real server's address |
 //! | `kinds` | which kinds of services there are |
 //! | [`compile`] | one rule to one map value |
+//! | [`memory`] | the eras of services that remember addresses |
 //! | [`cursor`] | where rr and wrr go on after an edit |
 //! | [`marks`] | rules that mark packets, in order of precedence |
 //! | [`table`] | the tables of the schedulers that hash |
@@ -23,6 +24,7 @@ pub mod extents;
 pub mod hops;
 mod kinds;
 pub mod marks;
+pub mod memory;
 pub mod planner;
 pub mod slots;
 pub mod table;

@@ -20,6 +20,7 @@ use super::{
     hops::Hops,
     kinds::Kinds,
     marks,
+    memory::{Eras, Remembering, remembers},
     slots::Slots,
     table,
 };
@@ -41,6 +42,7 @@ pub struct Planner {
     pub(super) hops: Hops,
     pub(super) kinds: Kinds,
     pub(super) marks: Vec<MarkRule>,
+    pub(super) eras: Eras,
 }
 
 /// A service as the maps hold it.
@@ -51,8 +53,8 @@ pub(super) struct Planned {
     pub(super) list: Vec<Listed>,
     /// Buckets of the scheduler's table, in units.
     pub(super) table_units: u32,
-    /// Found in the maps: the serial numbers are not known.
-    pub(super) adopted: bool,
+    /// Its serial number, and those in the list are known; or it was found in the maps.
+    pub(super) serial: Option<u64>,
 }
 
 /// A real server that has a slot: listed, or gone but with connections.
@@ -74,6 +76,7 @@ impl Default for Planner {
             hops: Hops::new(),
             kinds: Kinds::default(),
             marks: Vec::new(),
+            eras: Eras::default(),
         }
     }
 }
@@ -139,13 +142,29 @@ impl Planner {
         self.dests.get(&(key, *dest)).map(|known| known.slot)
     }
 
+    /// The services that remember addresses.
+    pub fn remembering(&self) -> impl Iterator<Item = Remembering> {
+        self.services.values().filter(|planned| remembers(planned.kind)).map(|planned| {
+            Remembering { slot: planned.value.slot, era: planned.value.era, kind: planned.kind }
+        })
+    }
+
     /// Gives up the slots of real servers that are gone and of which `is_idle` says that no
-    /// connection is left, and lets what was given up before be used again.
-    pub fn collect(&mut self, is_idle: impl Fn(u32) -> bool) -> Vec<Op> {
+    /// connection is left, and lets what was given up before be used again. Those of a service that
+    /// remembers addresses must not be `remembered` either.
+    pub fn collect(
+        &mut self,
+        is_idle: impl Fn(u32) -> bool,
+        is_remembered: impl Fn(u32) -> bool,
+    ) -> Vec<Op> {
+        let remembers = |service: &ServiceKey| {
+            self.services.get(service).is_some_and(|planned| remembers(planned.kind))
+        };
         let idle: Vec<DestKey> = self
             .dests
             .iter()
             .filter(|(_, known)| !known.value.is_available() && is_idle(known.slot))
+            .filter(|((service, _), known)| !remembers(service) || !is_remembered(known.slot))
             .map(|(key, _)| *key)
             .collect();
         let mut ops = Vec::new();
@@ -260,6 +279,7 @@ impl Planner {
             top: rounds.top,
             scheduler_flags: compile::scheduler_flags(&entry.service),
             table,
+            era: self.eras.of(kind, entry.serial, before.as_ref()),
             ..compile::terms(&entry.service, key)
         };
         if !buckets.is_empty() {
@@ -274,7 +294,7 @@ impl Planner {
         if let Some(before) = before {
             self.give(&before);
         }
-        let planned = Planned { value, kind, list, table_units, adopted: false };
+        let planned = Planned { value, kind, list, table_units, serial: Some(entry.serial) };
         self.services.insert(key, planned);
         Ok(())
     }
@@ -302,7 +322,9 @@ impl Planner {
         ops: &mut Vec<Op>,
     ) -> Result<Vec<Listed>, PlanError> {
         let mut list = Vec::with_capacity(entry.pool.len());
-        for real in entry.pool.iter() {
+        // Others do not look at them, and need not have all their real servers written anew.
+        let has_positions = remembers(compile::scheduler(&entry.service)?);
+        for (position, real) in (0..).zip(entry.pool.iter()) {
             let addr = real.dest.addr;
             let slot = if let Some(known) = self.dests.get(&(key, addr)) {
                 known.slot
@@ -313,7 +335,10 @@ impl Planner {
                 ops.push(Op::Fresh(slot));
                 slot
             };
-            let value = compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?;
+            let value = map::Dest {
+                position: if has_positions { position } else { 0 },
+                ..compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?
+            };
             if self.dests.get(&(key, addr)).is_none_or(|known| known.value != value) {
                 ops.push(Op::Dest(slot, value));
             }

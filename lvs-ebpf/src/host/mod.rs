@@ -3,7 +3,12 @@
 mod pool;
 mod tables;
 
-use std::{cell::Cell, collections::BTreeMap, sync::atomic::AtomicU64};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::atomic::AtomicU64,
+};
 
 use bytemuck::Zeroable as _;
 use lvs_common::{
@@ -13,10 +18,11 @@ use lvs_common::{
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Counters, Dest, Load, Method, NextHop, PoolEntry, Service, ServiceKey, Tunables,
+        Addresses, Called, Counters, Dest, Load, Method, NextHop, PoolEntry, Service, ServiceKey,
+        Tunables,
     },
     net::Be32,
-    sched::{Kind, wrr},
+    sched::{Kind, Remembered, wrr},
     tcp_state,
     verdict::{Reason, Verdict},
     wire::Frame,
@@ -58,6 +64,8 @@ pub struct Maps {
     pub loads: Vec<Load>,
     /// Where the scheduler of each service goes on.
     pub cursors: Vec<Cell<u64>>,
+    /// What lblc and lblcr remember.
+    pub remembered: RefCell<BTreeMap<Called, Rc<Remembered>>>,
     /// Traffic of each real server.
     pub counters: Vec<Counters>,
     /// Frames not forwarded, by reason.
@@ -101,6 +109,7 @@ impl MemTables {
                 next_hops: vec![NextHop::default()],
                 loads: Vec::new(),
                 cursors: Vec::new(),
+                remembered: RefCell::new(BTreeMap::new()),
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
                 routes: BTreeMap::new(),
@@ -140,7 +149,7 @@ impl MemTables {
         set(&mut maps.addresses.vips, key.address.low());
         for (slot, (dest, weight)) in (first..).zip(dests) {
             maps.pools.push(PoolEntry { dest: slot, weight: *weight });
-            maps.dests.push(Dest { service: key, ..*dest });
+            maps.dests.push(Dest { service: key, weight: *weight, ..*dest });
             maps.loads.push(Load::default());
             maps.counters.push(Counters::default());
             if dest.method == Method::MASQ {

@@ -13,6 +13,7 @@ use lvs_common::{
 use super::{Maps, pool::MemPool};
 use crate::{
     account,
+    ip::Ip as _,
     packet::Packet,
     schedule,
     tables::{Route, Tables},
@@ -86,7 +87,8 @@ impl<'a> Tables for ForPacket<'a> {
     }
 
     fn choose(&self, service: &Service, packet: &Packet<Be32>) -> Option<u32> {
-        schedule::choose(service, packet.hint(), &MemPool { maps: self.maps, service })
+        let called = packet.destination.wide();
+        schedule::choose(service, packet.hint(), &MemPool::new(self.maps, service, called))
     }
 
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32> {

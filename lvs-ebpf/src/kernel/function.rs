@@ -1,21 +1,18 @@
-//! What is rare or big, as functions of their own: the scheduler's choice and the insertion into the
-//! connection table; letting a template last. Arguments and results are left in a value of this CPU's.
+//! What is rare or big, as functions of their own: the insertion into the connection table; letting a
+//! template last. Arguments and results are left in a value of this CPU's.
 // verifier: a global function is verified once, by itself, with its own stack; in line, everything
 // behind it would be walked again for each way through it.
 
 use lvs_common::{
     conntable::{self, Buckets as _, Done, Entry, Hit, Insert, New, WAYS},
-    map::Service,
     net::{Be32, crc32c},
-    sched::Hint,
 };
-use lvs_ebpf::{Connection, packet::Packet, persist, schedule};
+use lvs_ebpf::{Connection, packet::Packet, persist};
 
 use super::{
     KernelTables, atomic,
     conns::{Conns, Row},
     maps::SCRATCH,
-    pool::KernelPool,
 };
 
 /// What the packet's way leaves for the functions, and they for it.
@@ -28,8 +25,6 @@ pub struct Scratch {
     pub opened: Connection,
     client: Be32,
     assured: Entry,
-    service: Service,
-    hint: Hint,
     hashes: (u32, u32),
     new: New,
     bucket: u32,
@@ -37,9 +32,6 @@ pub struct Scratch {
     entry: Entry,
     evicted: Entry,
 }
-
-/// `lvs_choose`: no real server takes connections.
-const NOBODY: u32 = u32::MAX;
 
 /// `lvs_insert`: outcomes, and whether a connection was evicted.
 const NEW: u32 = 0;
@@ -70,16 +62,6 @@ pub fn assure(client: Be32, entry: &Entry) {
 #[inline(always)]
 pub fn crc(edit: u32, behind: u16) -> u32 {
     lvs_crc(edit, u32::from(behind))
-}
-
-/// The position that the service's scheduler chooses.
-#[inline(always)]
-pub fn choose(service: &Service, packet: &Packet<Be32>) -> Option<u32> {
-    let asked = scratch()?;
-    asked.service = *service;
-    asked.hint = packet.hint();
-    let position = lvs_choose();
-    (position != NOBODY).then_some(position)
 }
 
 /// Puts a connection into the table.
@@ -118,14 +100,6 @@ pub extern "C" fn lvs_assure() -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
     crc32c::difference(edit, behind as u16, |bit| atomic::veil(u64::from(bit)) as u32)
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn lvs_choose() -> u32 {
-    let Some(scratch) = scratch() else { return NOBODY };
-    let service = &scratch.service;
-    schedule::choose(service, scratch.hint, &KernelPool::new(service)).unwrap_or(NOBODY)
 }
 
 #[unsafe(no_mangle)]

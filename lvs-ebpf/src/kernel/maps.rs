@@ -9,14 +9,15 @@ use aya_ebpf::{
 use lvs_common::{
     conntable::{WAYS, WORDS},
     map::{
-        Addresses, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS,
-        MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
-        Tunables,
+        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, Service, ServiceKey, Tunables,
     },
+    sched::Remembered,
     verdict::Reason,
 };
 
-use super::{function::Scratch, route::CachedRoute};
+use super::{choose::Choice, function::Scratch, route::CachedRoute};
 
 const MAPPED: usize = BPF_F_MMAPABLE as usize;
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
@@ -56,6 +57,10 @@ pub static LOADS: Array<[Load; MAX_DESTS], 1, MAPPED> = Array::new();
 #[btf_map]
 pub static CURSORS: Array<[u64; MAX_SERVICES], 1, MAPPED> = Array::new();
 
+/// Not preallocated, as above.
+#[btf_map]
+pub static REMEMBERED: HashMap<Called, Remembered, MAX_REMEMBERED, ON_DEMAND> = HashMap::new();
+
 #[btf_map]
 pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();
 
@@ -65,6 +70,10 @@ pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
 /// Ways to clients that this CPU has asked the kernel for; see `route`.
 #[btf_map]
 pub static ROUTES: PerCpuArray<CachedRoute, { CachedRoute::PLACES }> = PerCpuArray::new();
+
+/// What this CPU's choice of a real server is about.
+#[btf_map]
+pub static CHOICE: PerCpuArray<Choice, 1> = PerCpuArray::new();
 
 /// What the packet's way and its functions leave for each other.
 #[btf_map]

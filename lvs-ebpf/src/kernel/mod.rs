@@ -1,10 +1,12 @@
 //! The kernel's side of the path: the packet's memory and the maps.
 
 mod atomic;
+mod choose;
 pub mod clock;
 mod conns;
 mod frame;
 mod function;
+mod locality;
 mod maps;
 mod marks;
 mod pool;

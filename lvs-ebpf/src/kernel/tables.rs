@@ -16,7 +16,7 @@ use lvs_ebpf::{
 };
 
 use super::{
-    atomic, clock,
+    atomic, choose, clock,
     conns::{Conns, Row},
     function,
     maps::{
@@ -120,7 +120,7 @@ impl Tables for KernelTables<'_> {
 
     #[inline(always)]
     fn choose(&self, service: &Service, packet: &Packet<Be32>) -> Option<u32> {
-        function::choose(service, packet)
+        choose::choose(service, packet)
     }
 
     #[inline(always)]

@@ -210,6 +210,12 @@ impl<'p> Rig<'p> {
             .collect()
     }
 
+    /// Places in use in one of the data plane's tables.
+    #[must_use]
+    pub fn used(&self, table: &str) -> Option<u64> {
+        places(&self.director).into_iter().find(|(name, _)| name == table).map(|(_, used)| used)
+    }
+
     /// Sends a frame through the program.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use lvs_common::{
     verdict::Reason,
 };
 
-use super::{KernelError, conntable::ConnTable, load, mapped::Mapped};
+use super::{KernelError, conntable::ConnTable, load, mapped::Mapped, memory::Memory};
 use crate::{
     model::Prefix,
     plan::{Op, adopt::Found, table},
@@ -46,6 +46,8 @@ pub(super) struct Maps {
     next_hops: Mapped,
     marks: Mapped,
     cursors: Mapped,
+    /// What lblc and lblcr remember.
+    pub(super) memory: Memory,
     /// Connections and loads.
     pub(super) conns: ConnTable,
 }
@@ -72,6 +74,7 @@ impl Maps {
             next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
             marks: slab::<MarkRule>(ebpf, name::MARKS, MARK_PLACES)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
+            memory: Memory::new(typed(take(ebpf, name::REMEMBERED)?)?),
             conns,
             services,
             counters: typed(take(ebpf, name::COUNTERS)?)?,
@@ -128,7 +131,7 @@ impl Maps {
 
     /// What another controller left.
     pub(super) fn found(&self) -> Result<Found, KernelError> {
-        let mut found = Found::default();
+        let mut found = Found { era: self.memory.last_era()?, ..Found::default() };
         for entry in &self.services {
             let (key, service) = entry.map_err(|error| map_error("read", name::SERVICES, error))?;
             let places = service.pool as usize..(service.pool + service.len) as usize;
@@ -159,6 +162,11 @@ impl Maps {
     /// Where a service's scheduler goes on.
     pub(super) fn cursor(&self, slot: u32) -> u64 {
         self.cursors.read(slot as usize)
+    }
+
+    /// Says how many addresses a service remembers, where the program counts them.
+    pub(super) fn count_remembered(&self, slot: u32, count: u64) {
+        self.cursors.write(slot as usize, &count);
     }
 
     /// What a real server had, all CPUs together.
@@ -243,6 +251,10 @@ fn typed<M: TryFrom<Map, Error = aya::maps::MapError>>(map: Map) -> Result<M, Ke
     M::try_from(map).map_err(|error| map_error("open", "map", error))
 }
 
-fn map_error(call: &'static str, name: &'static str, error: aya::maps::MapError) -> KernelError {
+pub(super) fn map_error(
+    call: &'static str,
+    name: &'static str,
+    error: aya::maps::MapError,
+) -> KernelError {
     KernelError::call(call, name, std::io::Error::other(error))
 }

@@ -9,6 +9,7 @@
 //! | `mapped` | a map's memory |
 //! | `conntable` | the sweeper and the listing over the mapped connection table |
 //! | `templates` | templates whose time is over |
+//! | `memory` | the collector of what lblc and lblcr remember |
 //! | `clock` | the program's clock, told from here |
 //! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
@@ -22,6 +23,7 @@ mod listing;
 pub mod load;
 mod mapped;
 mod maps;
+mod memory;
 mod pins;
 mod program;
 mod settings;
@@ -31,7 +33,10 @@ mod time;
 use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc};
 
 use aya::Ebpf;
-use lvs_common::{map::NextHop, net::Mac};
+use lvs_common::{
+    map::{MAX_REMEMBERED, NextHop},
+    net::Mac,
+};
 
 use self::{
     attach::{Hook, Links},
@@ -272,11 +277,21 @@ impl DataPlane for Kernel {
     }
 
     fn tidy(&mut self) -> Result<(), DataPlaneError> {
+        let now = (self.time.now(), self.time.now_ns());
+        let tunables = self.tunables.read(0);
+        let services = self.planner.remembering();
+        let collected = self.maps.memory.collect(now, &tunables, services)?;
+        for (slot, count) in collected.iter().flat_map(|collected| &collected.counts) {
+            self.maps.count_remembered(*slot, *count);
+        }
         let conns = &self.maps.conns;
-        let ops = self.planner.collect(|slot| {
+        let is_idle = |slot| {
             let load = conns.load(slot);
             load.total == 0 && load.persistent == 0
-        });
+        };
+        let is_remembered =
+            |slot| collected.as_ref().is_none_or(|collected| collected.dests.contains(&slot));
+        let ops = self.planner.collect(is_idle, is_remembered);
         self.write(&ops)
     }
 
@@ -286,11 +301,14 @@ impl DataPlane for Kernel {
             mode: hook.name().to_owned(),
             why: why.to_owned(),
         });
-        let tables = self.planner.occupancy().map(|(name, used, capacity)| TableStatus {
-            name: name.to_owned(),
-            used: used.into(),
-            capacity: capacity.into(),
-        });
+        let table =
+            |(name, used, capacity)| TableStatus { name: str::to_owned(name), used, capacity };
+        let remembering = self.planner.remembering();
+        let remembered = remembering.map(|service| self.maps.cursor(service.slot)).sum();
+        let places = self.planner.occupancy().into_iter();
+        let places = places.map(|(name, used, capacity)| (name, used.into(), capacity.into()));
+        let tables =
+            places.chain([("remembered addresses", remembered, MAX_REMEMBERED as u64)]).map(table);
         let reasons = self.maps.reasons().map(|(reason, packets)| ReasonCount {
             reason: reason.name().to_owned(),
             meaning: reason.explanation().trim().to_owned(),
@@ -299,7 +317,7 @@ impl DataPlane for Kernel {
         PlaneStatus {
             interfaces: interfaces.collect(),
             next_hops: Vec::new(),
-            tables: tables.into(),
+            tables: tables.collect(),
             reasons: reasons.collect(),
         }
     }

@@ -10,10 +10,11 @@ use lvs_common::{
     ABI_VERSION,
     conntable::shared::BUCKET,
     map::{
-        Addresses, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS,
-        MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
-        Tunables, name,
+        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, Service, ServiceKey, Tunables, name,
     },
+    sched::Remembered,
     verdict::Reason,
 };
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -31,7 +32,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 13] = [
+pub(super) const SHAPES: [Shape; 14] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -50,6 +51,13 @@ pub(super) const SHAPES: [Shape; 13] = [
         key: size_of::<ServiceKey>(),
         value: size_of::<Service>(),
         places: Some(MAX_SERVICES),
+    },
+    Shape {
+        name: name::REMEMBERED,
+        kind: MapType::Hash,
+        key: size_of::<Called>(),
+        value: size_of::<Remembered>(),
+        places: Some(MAX_REMEMBERED),
     },
 ];
 

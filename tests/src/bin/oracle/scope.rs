@@ -14,7 +14,6 @@ const LATER: &[(&str, &str)] = &[
     (" -i ", "tunneling"),
     ("--ipip", "tunneling"),
     ("\"tunnel\"", "tunneling"),
-    ("lblc", "lblc and lblcr"),
 ];
 
 /// What a case waits for.
