@@ -29,6 +29,7 @@ pub mod schedule;
 pub mod tables;
 
 use lvs_common::{
+    map::Method,
     verdict::{Reason, Verdict},
     wire::Frame,
 };
@@ -39,32 +40,35 @@ use crate::{packet::Packet, tables::Tables};
 /// Directs one frame.
 #[inline(always)]
 pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
-    let verdict = match known(frame, tables) {
-        Step::Done(verdict) => verdict,
-        Step::Begins(packet) => match open::open(&packet, tables) {
-            Ok(connection) => send(frame, &packet, connection, tables),
-            Err(refused) => refused,
-        },
+    let mut step = known(frame, tables);
+    let verdict = loop {
+        step = match step {
+            Step::Done(verdict) => break verdict,
+            Step::Begins(packet) => match open::open(&packet, tables) {
+                Ok(connection) => send(frame, &packet, connection, tables),
+                Err(refused) => Step::Done(refused),
+            },
+            Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
+        }
     };
     account::verdict(verdict, tables);
     verdict
 }
 
-/// How far the packets of known connections bring it.
+/// How far a packet has come.
 pub enum Step<A> {
     /// To the end.
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
+    /// Its real server is at the end of a tunnel: [`wrap`].
+    Wraps(Packet<A>, Connection),
 }
 
 /// The way of packets that are part of a connection.
 #[inline(always)]
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
-    match way(frame, tables) {
-        Ok(Step::Done(verdict)) | Err(verdict) => Step::Done(verdict),
-        Ok(begins) => begins,
-    }
+    way(frame, tables).unwrap_or_else(Step::Done)
 }
 
 /// Sends a request on its connection's way.
@@ -74,9 +78,24 @@ pub fn send<F: Frame, T: Tables>(
     packet: &Packet<T::Address>,
     connection: Connection,
     tables: &mut T,
-) -> Verdict {
+) -> Step<T::Address> {
     account::request(packet, connection.dest, tables);
-    forward::request(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
+    if connection.method == Method::TUNNEL {
+        return Step::Wraps(*packet, connection);
+    }
+    let verdict = forward::request(frame, packet, connection, tables);
+    Step::Done(verdict.unwrap_or_else(|refused| refused))
+}
+
+/// Sends a packet to its connection's real server inside another one.
+#[inline(always)]
+pub fn wrap<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    connection: Connection,
+    tables: &mut T,
+) -> Verdict {
+    forward::tun::send(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
 }
 
 /// Counts the reason of a frame that was not forwarded.
@@ -90,7 +109,7 @@ fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Step<T::Add
     let packet = parse::parse::<T::Address, F>(frame)?;
     let is_request = tables.is_vip(packet.destination);
     if is_request && let Some(connection) = connection::find(&packet, tables)? {
-        return Ok(Step::Done(send(frame, &packet, connection, tables)));
+        return Ok(send(frame, &packet, connection, tables));
     }
     let is_reply = tables.is_masqueraded(packet.source);
     if is_reply && let Some(reply) = connection::find_reply(&packet, tables)? {

@@ -32,7 +32,7 @@ mod tunables;
 
 pub use addresses::Addresses;
 pub use counters::Counters;
-pub use dest::{Dest, Method};
+pub use dest::{Dest, Method, tunnel};
 pub use load::Load;
 pub use next_hop::NextHop;
 pub use pool::PoolEntry;

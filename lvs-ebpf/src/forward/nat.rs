@@ -10,7 +10,7 @@ use lvs_common::{
 use super::send::{self, BROKEN};
 use crate::{
     connection::Connection,
-    ip::{End, Ip, NETWORK},
+    ip::{End, Ip},
     packet::Packet,
     tables::{Route, Tables},
 };
@@ -134,14 +134,6 @@ impl<A: Ip> Check<'_, A> {
     /// hook sees such packets and hands them on as such.
     #[inline(always)]
     fn is_partial<T: Tables>(&self, check: Be16, tables: &T) -> bool {
-        if !tables.is_generic() {
-            return false;
-        }
-        let packet = self.packet;
-        #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
-        let header = (packet.transport - NETWORK) as u16;
-        let length = packet.bytes.wrapping_sub(header);
-        let pseudo = A::pseudo(packet.source, packet.destination, packet.protocol, length);
-        check.raw() == pseudo
+        tables.is_generic() && check.raw() == self.packet.pseudo()
     }
 }
