@@ -79,6 +79,8 @@ reasons! {
     ByStack = 17, "by_stack";
     /// Dropped: tables contradict each other; never in a sound director.
     Broken = 18, "broken";
+    /// Dropped: its driver leaves no room before the frame for a tunnel's outer headers.
+    NoHeadroom = 19, "no_headroom";
 }
 
 impl Reason {

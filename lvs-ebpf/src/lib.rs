@@ -29,6 +29,7 @@ pub mod schedule;
 pub mod tables;
 
 use lvs_common::{
+    map::Method,
     verdict::{Reason, Verdict},
     wire::Frame,
 };
@@ -39,23 +40,29 @@ use crate::{packet::Packet, tables::Tables};
 /// Directs one frame.
 #[inline(always)]
 pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
-    let verdict = match known(frame, tables) {
-        Step::Done(verdict) => verdict,
-        Step::Begins(packet) => match open::open(&packet, tables) {
-            Ok(connection) => send(frame, &packet, connection, tables),
-            Err(refused) => refused,
-        },
+    let mut step = known(frame, tables);
+    let verdict = loop {
+        step = match step {
+            Step::Done(verdict) => break verdict,
+            Step::Begins(packet) => match open::open(&packet, tables) {
+                Ok(connection) => send(frame, &packet, connection, tables),
+                Err(refused) => Step::Done(refused),
+            },
+            Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
+        }
     };
     account::verdict(verdict, tables);
     verdict
 }
 
-/// How far the packets of known connections bring it.
+/// How far a packet has come.
 pub enum Step<A> {
     /// To the end.
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
+    /// Its real server is at the end of a tunnel: [`wrap`].
+    Wraps(Packet<A>, Connection),
 }
 
 /// The way of packets that are part of a connection.
@@ -65,10 +72,7 @@ pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Addr
         Ok(packet) => packet,
         Err(refused) => return Step::Done(refused),
     };
-    match way(frame, &packet, tables) {
-        Ok(Some(verdict)) | Err(verdict) => Step::Done(verdict),
-        Ok(None) => Step::Begins(packet),
-    }
+    way(frame, &packet, tables).unwrap_or_else(Step::Done)
 }
 
 /// Sends a request on its connection's way.
@@ -78,9 +82,24 @@ pub fn send<F: Frame, T: Tables>(
     packet: &Packet<T::Address>,
     connection: Connection,
     tables: &mut T,
-) -> Verdict {
+) -> Step<T::Address> {
     account::request(packet, connection.dest, tables);
-    forward::request(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
+    if connection.method == Method::TUNNEL {
+        return Step::Wraps(*packet, connection);
+    }
+    let verdict = forward::request(frame, packet, connection, tables);
+    Step::Done(verdict.unwrap_or_else(|refused| refused))
+}
+
+/// Sends a packet to its connection's real server inside another one.
+#[inline(always)]
+pub fn wrap<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    connection: Connection,
+    tables: &mut T,
+) -> Verdict {
+    forward::tun::send(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
 }
 
 /// Counts the reason of a frame that was not forwarded.
@@ -89,24 +108,23 @@ pub fn settle<T: Tables>(verdict: Verdict, tables: &mut T) {
     account::verdict(verdict, tables);
 }
 
-/// As far as a connection's packet goes; `None`: it is a request without a connection.
 #[inline(always)]
 fn way<F: Frame, T: Tables>(
     frame: &mut F,
     packet: &Packet<T::Address>,
     tables: &mut T,
-) -> Result<Option<Verdict>, Verdict> {
+) -> Result<Step<T::Address>, Verdict> {
     let is_request = tables.is_vip(packet.destination);
     if is_request && let Some(connection) = connection::find(packet, tables)? {
-        return Ok(Some(send(frame, packet, connection, tables)));
+        return Ok(send(frame, packet, connection, tables));
     }
     let is_reply = tables.is_masqueraded(packet.source);
     if is_reply && let Some(reply) = connection::find_reply(packet, tables)? {
         account::reply(packet, reply.dest, tables);
-        return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
+        return forward::reply(frame, packet, reply.virtual_end, tables).map(Step::Done);
     }
     if is_request {
-        return Ok(None);
+        return Ok(Step::Begins(*packet));
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

@@ -9,7 +9,10 @@ use lvs_common::{
     wire::Tcp,
 };
 
-use crate::{ip::Ip, tables::Tables};
+use crate::{
+    ip::{Ip, NETWORK},
+    tables::Tables,
+};
 
 /// What `parse` learnt; nothing in it is derived later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,16 @@ impl<A: Ip> Packet<A> {
             tables.short(self.destination),
             self.destination_port,
         )
+    }
+
+    /// The sum over the pseudo-header of its segment or datagram.
+    #[inline(always)]
+    #[must_use]
+    pub fn pseudo(&self) -> u16 {
+        #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
+        let header = (self.transport - NETWORK) as u16;
+        let length = self.bytes.wrapping_sub(header);
+        A::pseudo(self.source, self.destination, self.protocol, length)
     }
 
     /// What schedulers that hash want to know of it.

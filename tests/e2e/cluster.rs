@@ -39,6 +39,11 @@ impl Cluster {
 
     pub(crate) fn on(topology: Topology, mode: Mode) -> Self {
         let web = topology.serve(&Services::usual()).unwrap();
+        Self::with(topology, web, mode)
+    }
+
+    /// The same with other services.
+    pub(crate) fn with(topology: Topology, web: Vec<Web>, mode: Mode) -> Self {
         let director = Director::start(topology.host("director"), mode).unwrap();
         Self { _web: web, director, topology }
     }

@@ -16,3 +16,4 @@ mod removal;
 mod restart;
 mod several;
 mod talk;
+mod tunnels;

@@ -13,6 +13,7 @@
 //! | [`offload`] | checksum offload and GRO of an interface |
 //! | [`topology`], [`layout`] | hosts, switches, links; the clusters of the operator's manual |
 //! | [`serve`], [`web`] | the real servers' services, and starting them |
+//! | [`decap`], [`tunnel`] | their ends of tunnels, and starting them |
 //! | [`client`] | real TCP, HTTP, UDP and ICMP clients |
 //! | [`split`] | who answered how often |
 //! | [`director`] | `lvs-ctl run` in the director's namespace |
@@ -29,6 +30,7 @@ pub mod assert;
 pub mod capture;
 pub mod client;
 pub mod content;
+pub mod decap;
 pub mod director;
 pub mod lab;
 pub mod layout;
@@ -44,6 +46,7 @@ pub mod serve;
 pub mod split;
 pub mod status;
 pub mod topology;
+pub mod tunnel;
 pub mod web;
 
 /// The parts that nearly every user of the lab names.
@@ -59,6 +62,7 @@ pub mod prelude {
         split::Split,
         status::Status,
         topology::{Host, HostPlan, LinkPlan, Plan, Topology},
+        tunnel::TunnelEnd,
         web::{Services, Web},
     };
 }

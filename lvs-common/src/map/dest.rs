@@ -16,8 +16,26 @@ pub struct Method(pub u8);
 impl Method {
     /// NAT (`-m`): addresses and ports are rewritten, replies pass the director.
     pub const MASQ: Self = Self(0);
+    /// TUN (`-i`): packets go inside others.
+    pub const TUNNEL: Self = Self(2);
     /// DR (`-g`): only the link-layer address changes.
     pub const DIRECT_ROUTE: Self = Self(3);
+}
+
+/// Bits of [`Dest::tunnel`]: a kind, and whether there is a checksum.
+pub mod tunnel {
+    /// The kind's bits.
+    pub const KIND: u8 = 3;
+    /// IP in IP (RFC 2003).
+    pub const IPIP: u8 = 0;
+    /// Generic UDP encapsulation (draft-ietf-intarea-gue).
+    pub const GUE: u8 = 1;
+    /// Generic routing encapsulation (RFC 2784).
+    pub const GRE: u8 = 2;
+    /// The outer checksum is made (`--tun-csum`).
+    pub const CHECKSUM: u8 = 4;
+    /// Remote checksum offload (`--tun-remcsum`); the outer checksum is made as well.
+    pub const REMOTE_CHECKSUM: u8 = 8;
 }
 
 /// One real server within one virtual service (`ip_vs_dest`). Its slot is its name: connections hold
@@ -43,7 +61,7 @@ pub struct Dest {
     pub port: Be16,
     /// For new connections; existing ones keep theirs.
     pub method: Method,
-    /// How a tunnel wraps packets.
+    /// How a tunnel wraps packets: see [`tunnel`].
     pub tunnel: u8,
     /// Weight, as in the pool; 0 is quiesced.
     pub weight: u32,

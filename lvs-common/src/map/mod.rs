@@ -37,7 +37,7 @@ mod tunables;
 pub use addresses::Addresses;
 pub use called::Called;
 pub use counters::Counters;
-pub use dest::{Dest, Method};
+pub use dest::{Dest, Method, tunnel};
 pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;

@@ -12,10 +12,14 @@ pub use order::{Be16, Be32};
 pub mod protocol {
     /// RFC 792.
     pub const ICMP: u8 = 1;
+    /// IPv4 in another packet (RFC 2003).
+    pub const IPIP: u8 = 4;
     /// RFC 9293.
     pub const TCP: u8 = 6;
     /// RFC 768.
     pub const UDP: u8 = 17;
+    /// RFC 2784.
+    pub const GRE: u8 = 47;
     /// RFC 9260.
     pub const SCTP: u8 = 132;
 }

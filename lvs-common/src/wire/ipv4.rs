@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::net::{Be16, Be32};
+use crate::net::{Be16, Be32, checksum};
 
 /// The IPv4 header without its options.
 #[repr(C)]
@@ -34,6 +34,11 @@ impl Ipv4 {
     /// Bytes of the header without options.
     pub const MIN_LEN: usize = size_of::<Self>();
 
+    /// Version 4, and a header without options.
+    pub const PLAIN: u8 = 0x45;
+    /// Don't fragment.
+    pub const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
+
     /// More-fragments flag and fragment offset: zero in a whole datagram.
     const FRAGMENT_BITS: Be16 = Be16::new(0x3fff);
 
@@ -56,6 +61,22 @@ impl Ipv4 {
     #[must_use]
     pub const fn is_fragment(&self) -> bool {
         self.fragment.raw() & Self::FRAGMENT_BITS.raw() != 0
+    }
+
+    /// Whether no router may cut it into fragments.
+    #[inline(always)]
+    #[must_use]
+    pub const fn dont_fragment(&self) -> bool {
+        self.fragment.raw() & Self::DONT_FRAGMENT.raw() != 0
+    }
+
+    /// The header with the checksum that is right for it; it has no options.
+    #[inline(always)]
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let words: [u32; 5] = bytemuck::cast(Self { check: Be16::new(0), ..self });
+        let sum = words.into_iter().map(u64::from).sum();
+        Self { check: Be16::from_raw(!checksum::fold(sum)), ..self }
     }
 
     /// One hop less, and the checksum to go with it.
@@ -107,6 +128,21 @@ mod tests {
             let mut header = Ipv4 { ttl: 64, protocol: 6, check, ..Ipv4::zeroed() };
             header.decrement_ttl();
             assert_eq!(header.check, Edit::new().half(halves(64), halves(63)).apply(check));
+        }
+    }
+
+    #[test]
+    fn a_sealed_header_sums_to_ones() {
+        for total_length in [20, 21, 1500, 65_535] {
+            let header = Ipv4 {
+                version_ihl: Ipv4::PLAIN,
+                total_length: Be16::new(total_length),
+                ttl: 64,
+                check: Be16::new(0xabcd),
+                source: Be32::new(0xc000_0201),
+                ..Ipv4::zeroed()
+            };
+            assert_eq!(sum(bytes_of(&header.sealed())), 0xffff);
         }
     }
 

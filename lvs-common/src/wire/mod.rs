@@ -4,12 +4,14 @@ mod ethernet;
 mod ipv4;
 mod sctp;
 mod tcp;
+mod tunnel;
 mod udp;
 
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
 pub use ipv4::Ipv4;
 pub use sctp::{Chunk, Sctp, chunk};
 pub use tcp::Tcp;
+pub use tunnel::{Gre, GreChecksum, Gue};
 pub use udp::Udp;
 
 use bytemuck::Pod;
@@ -33,7 +35,7 @@ macro_rules! wire {
     )+ };
 }
 
-wire!(Ethernet: 14, Ipv4: 20, Tcp: 20, Udp: 8, Sctp: 12, Chunk: 4);
+wire!(Ethernet: 14, Gre: 4, GreChecksum: 4, Gue: 4, Ipv4: 20, Tcp: 20, Udp: 8, Sctp: 12, Chunk: 4);
 
 /// The frame under way: what the path may ask of a packet's memory.
 pub trait Frame {
@@ -51,6 +53,14 @@ pub trait Frame {
     /// The same, to be rewritten.
     fn at_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
 
+    /// Makes room for `bytes` before the first one, for the Ethernet header to move there: what was at
+    /// an offset is then `bytes` behind it. Returns whether there was room.
+    fn grow(&mut self, bytes: usize) -> bool;
+
+    /// The RFC 1071 sum of `bytes` from `offset` on, folded, not complemented; `None` when the frame
+    /// has not so many, or they are more than a link carries.
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u16>;
+
     /// Number of the interface that the frame came in by.
     fn ingress(&self) -> u32;
 }
@@ -59,15 +69,20 @@ pub trait Frame {
 #[cfg(any(test, feature = "host"))]
 pub mod host {
     use super::{Frame, Wire};
+    use crate::net::checksum;
 
     /// Bytes before the Ethernet header, so that the network header is aligned.
     const PAD: usize = 2;
+
+    /// Bytes that a frame can grow by, as in most drivers.
+    pub const HEADROOM: usize = 256;
 
     /// A frame in a vector.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct VecFrame {
         words: Vec<u64>,
         len: usize,
+        headroom: usize,
         ingress: u32,
     }
 
@@ -76,9 +91,15 @@ pub mod host {
         #[must_use]
         pub fn new(bytes: &[u8], ingress: u32) -> Self {
             let words = vec![0; (PAD + bytes.len()).div_ceil(size_of::<u64>())];
-            let mut frame = Self { words, len: bytes.len(), ingress };
+            let mut frame = Self { words, len: bytes.len(), headroom: HEADROOM, ingress };
             frame.bytes_mut().copy_from_slice(bytes);
             frame
+        }
+
+        /// The same frame with so many bytes to grow by.
+        #[must_use]
+        pub fn with_headroom(self, headroom: usize) -> Self {
+            Self { headroom, ..self }
         }
 
         /// The bytes now.
@@ -104,6 +125,17 @@ pub mod host {
         fn at_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
             let bytes = self.bytes_mut().get_mut(offset..offset + size_of::<T>())?;
             Some(bytemuck::from_bytes_mut(bytes))
+        }
+
+        fn grow(&mut self, bytes: usize) -> bool {
+            let Some(headroom) = self.headroom.checked_sub(bytes) else { return false };
+            let grown = [&vec![0; bytes], self.bytes()].concat();
+            *self = Self::new(&grown, self.ingress).with_headroom(headroom);
+            true
+        }
+
+        fn sum(&self, offset: usize, bytes: usize) -> Option<u16> {
+            self.bytes().get(offset..offset + bytes).map(checksum::sum)
         }
 
         fn ingress(&self) -> u32 {

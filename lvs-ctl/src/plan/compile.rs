@@ -6,7 +6,7 @@ use lvs_common::{
     sched::Kind,
 };
 
-use crate::model::{self, Change, Netmask, ServiceId};
+use crate::model::{self, Change, Checksum, Netmask, ServiceId, Tunnel};
 
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +45,7 @@ pub fn supports(change: &Change) -> Result<(), Unsupported> {
             key(&service.id).map(|_key| ())
         }
         Change::AddDest { service, dest } | Change::EditDest { service, dest } => {
-            key(service)?;
-            method(dest.method).map(|_method| ())
+            forwarding(key(service)?, dest).map(|_forwarding| ())
         }
         _ => Ok(()),
     }
@@ -134,7 +133,7 @@ pub fn dest(
     dest: &model::Dest,
     next_hop: u32,
 ) -> Result<map::Dest, Unsupported> {
-    let method = method(dest.method)?;
+    let Forwarding { method, tunnel, tunnel_port } = forwarding(service, dest)?;
     Ok(map::Dest {
         address: Addr::from(dest.addr.address),
         next_hop,
@@ -144,18 +143,51 @@ pub fn dest(
         service,
         port: Be16::new(dest.addr.port),
         method,
-        tunnel: 0,
+        tunnel,
         weight: dest.weight,
-        tunnel_port: Be16::new(0),
+        tunnel_port,
         position: 0,
     })
 }
 
-fn method(method: model::Method) -> Result<Method, Unsupported> {
-    match method {
-        model::Method::Masq => Ok(Method::MASQ),
-        model::Method::DirectRoute => Ok(Method::DIRECT_ROUTE),
-        model::Method::Tunnel(_) => Err(Unsupported::Option("tunneling")),
+/// How packets reach a real server.
+struct Forwarding {
+    method: Method,
+    tunnel: u8,
+    tunnel_port: Be16,
+}
+
+fn forwarding(service: ServiceKey, dest: &model::Dest) -> Result<Forwarding, Unsupported> {
+    let plain = |method| Forwarding { method, tunnel: 0, tunnel_port: Be16::new(0) };
+    match dest.method {
+        model::Method::Masq => Ok(plain(Method::MASQ)),
+        model::Method::DirectRoute => Ok(plain(Method::DIRECT_ROUTE)),
+        model::Method::Tunnel(_)
+            if dest.addr.address.is_ipv4() != (service.family == Family::V4) =>
+        {
+            Err(Unsupported::Option("a tunnel through the other address family"))
+        }
+        model::Method::Tunnel(wrap) => {
+            let (tunnel, port) = tunnel(wrap);
+            Ok(Forwarding { method: Method::TUNNEL, tunnel, tunnel_port: Be16::new(port) })
+        }
         model::Method::Local => Err(Unsupported::Option("a local node")),
+    }
+}
+
+/// [`map::tunnel`]'s bits, and the port.
+fn tunnel(tunnel: Tunnel) -> (u8, u16) {
+    match tunnel {
+        Tunnel::Ipip => (map::tunnel::IPIP, 0),
+        Tunnel::Gue { port, checksum } => (map::tunnel::GUE | checksum_bits(checksum), port),
+        Tunnel::Gre { checksum } => (map::tunnel::GRE | checksum_bits(checksum), 0),
+    }
+}
+
+fn checksum_bits(checksum: Checksum) -> u8 {
+    match checksum {
+        Checksum::None => 0,
+        Checksum::Full => map::tunnel::CHECKSUM,
+        Checksum::Remote => map::tunnel::REMOTE_CHECKSUM,
     }
 }

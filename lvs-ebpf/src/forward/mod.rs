@@ -3,6 +3,7 @@
 mod dr;
 mod nat;
 mod send;
+pub(crate) mod tun;
 
 use lvs_common::{
     map::Method,
@@ -14,7 +15,7 @@ use crate::{connection::Connection, packet::Packet, tables::Tables};
 
 pub(crate) use nat::reply;
 
-/// To the real server.
+/// To the real server, by a method that leaves the frame's length alone; see [`tun`].
 #[inline(always)]
 pub(crate) fn request<F: Frame, T: Tables>(
     frame: &mut F,

@@ -168,14 +168,6 @@ impl<A: Ip> Check<'_, A> {
     /// hook sees such packets and hands them on as such.
     #[inline(always)]
     fn is_partial<T: Tables>(&self, check: Be16, tables: &T) -> bool {
-        if !tables.is_generic() {
-            return false;
-        }
-        let packet = self.packet;
-        #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
-        let header = (packet.transport - NETWORK) as u16;
-        let length = packet.bytes.wrapping_sub(header);
-        let pseudo = A::pseudo(packet.source, packet.destination, packet.protocol, length);
-        check.raw() == pseudo
+        tables.is_generic() && check.raw() == self.packet.pseudo()
     }
 }

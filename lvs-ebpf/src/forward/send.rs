@@ -10,6 +10,13 @@ use crate::{packet::Packet, tables::Tables};
 
 pub(super) const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
+/// The next hop of a real server.
+#[inline(always)]
+pub(super) fn hop<T: Tables>(slot: u32, tables: &T) -> Result<&NextHop, Verdict> {
+    let hop = tables.next_hop(slot).filter(|hop| hop.interface != 0);
+    hop.ok_or(Verdict::Drop(Reason::NoNextHop))
+}
+
 /// The next hop of a real server, if the packet fits through.
 #[inline(always)]
 pub(super) fn to_dest<'t, T: Tables>(
@@ -17,8 +24,7 @@ pub(super) fn to_dest<'t, T: Tables>(
     slot: u32,
     tables: &'t T,
 ) -> Result<&'t NextHop, Verdict> {
-    let hop = tables.next_hop(slot).filter(|hop| hop.interface != 0);
-    let hop = hop.ok_or(Verdict::Drop(Reason::NoNextHop))?;
+    let hop = hop(slot, tables)?;
     if u32::from(packet.bytes) > hop.mtu && !tables.is_generic() {
         return Err(Verdict::Drop(Reason::OverMtu));
     }

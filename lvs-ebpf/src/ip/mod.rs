@@ -21,6 +21,8 @@ pub trait Ip: Copy + Eq + Debug {
     const FAMILY: Family;
     /// What an Ethernet header says of it.
     const ETHERTYPE: Be16;
+    /// What an IP header says of it when it carries such a packet.
+    const CARRIED: u8;
 
     /// What the IP header says.
     ///
@@ -32,6 +34,11 @@ pub trait Ip: Copy + Eq + Debug {
     /// # Errors
     /// It does not.
     fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict>;
+    /// What a tunnel's outer header takes over.
+    ///
+    /// # Errors
+    /// The frame has no such header.
+    fn carried<F: Frame>(frame: &F) -> Result<Carried, Verdict>;
     /// Writes an address into the header; `edit` is what that does to sums.
     ///
     /// # Errors
@@ -67,6 +74,19 @@ pub struct Header<A> {
     pub bytes: u16,
     /// Offset of the payload in the frame, bytes.
     pub payload: usize,
+}
+
+/// What a tunnel's outer header takes over from the packet that it carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Carried {
+    /// Type of service, or traffic class.
+    pub tos: u8,
+    /// Hops that it has left.
+    pub ttl: u8,
+    /// Whether it may not be cut into fragments.
+    pub dont_fragment: bool,
+    /// Identification of its fragments; 0 if it has none.
+    pub id: Be16,
 }
 
 /// The end of a packet that is rewritten.

@@ -5,12 +5,13 @@ use lvs_common::{
     net::{
         Addr, Be16, Be32,
         checksum::{self, Edit},
+        protocol,
     },
     verdict::{Reason, Verdict},
     wire::{ETHERTYPE_IPV4, Frame, Ipv4},
 };
 
-use super::{End, Header, Ip, NETWORK};
+use super::{Carried, End, Header, Ip, NETWORK};
 use crate::parse::MALFORMED;
 
 const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
@@ -18,6 +19,7 @@ const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 impl Ip for Be32 {
     const FAMILY: Family = Family::V4;
     const ETHERTYPE: Be16 = ETHERTYPE_IPV4;
+    const CARRIED: u8 = protocol::IPIP;
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
@@ -46,6 +48,13 @@ impl Ip for Be32 {
         }
         ip.decrement_ttl();
         Ok(())
+    }
+
+    #[inline(always)]
+    fn carried<F: Frame>(frame: &F) -> Result<Carried, Verdict> {
+        let ip = frame.at::<Ipv4>(NETWORK).ok_or(BROKEN)?;
+        let (tos, ttl, id) = (ip.tos, ip.ttl, ip.id);
+        Ok(Carried { tos, ttl, dont_fragment: ip.dont_fragment(), id })
     }
 
     #[inline(always)]

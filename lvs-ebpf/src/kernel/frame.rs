@@ -1,7 +1,15 @@
 //! The frame of an XDP program: the only raw packet pointers.
 
-use aya_ebpf::{EbpfContext as _, programs::XdpContext};
-use lvs_common::wire::{Frame, Wire};
+use aya_ebpf::{
+    EbpfContext as _, bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext,
+};
+use bytemuck::Pod;
+use lvs_common::{
+    net::checksum,
+    wire::{Frame, Wire},
+};
+
+use super::atomic::veil;
 
 /// The frame under way.
 pub struct XdpFrame<'a>(&'a XdpContext);
@@ -14,7 +22,7 @@ impl<'a> XdpFrame<'a> {
     }
 
     #[inline(always)]
-    fn pointer<T: Wire>(&self, offset: usize) -> Option<*mut T> {
+    fn pointer<T: Pod>(&self, offset: usize) -> Option<*mut T> {
         let start = self.0.data() + offset;
         // verifier: the bound of this very pointer.
         (start + size_of::<T>() <= self.0.data_end()).then_some(start as *mut T)
@@ -42,6 +50,18 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
+    fn grow(&mut self, bytes: usize) -> bool {
+        // SAFETY: moves the frame's start; no pointer into the frame outlives `&mut self`.
+        unsafe { bpf_xdp_adjust_head(self.0.ctx, -(bytes as i32)) == 0 }
+    }
+
+    #[inline(always)]
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u16> {
+        let sum = lvs_sum(self.0.ctx, offset as u32, bytes as u32);
+        (sum != NO_SUM).then_some(sum as u16)
+    }
+
+    #[inline(always)]
     fn ingress(&self) -> u32 {
         ingress(self.0)
     }
@@ -51,5 +71,59 @@ impl Frame for XdpFrame<'_> {
 #[inline(always)]
 pub fn ingress(context: &XdpContext) -> u32 {
     // SAFETY: the context is valid while the program runs.
-    unsafe { (*context.as_ptr().cast::<aya_ebpf::bindings::xdp_md>()).ingress_ifindex }
+    unsafe { (*context.as_ptr().cast::<xdp_md>()).ingress_ifindex }
+}
+
+/// `lvs_sum`: the frame has not so many bytes, or they are too many.
+const NO_SUM: u32 = u32::MAX;
+
+/// Bytes that are summed at a time, and how many times: a jumbo frame.
+const CHUNK: usize = 32;
+const CHUNKS: usize = 300;
+
+/// The sum of a frame's bytes.
+// verifier: by itself, since it is a long loop, and with few bytes on the stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_sum(context: *mut xdp_md, offset: u32, bytes: u32) -> u32 {
+    let context = XdpContext::new(context);
+    let frame = XdpFrame::new(&context);
+    let (start, bytes) = (u64::from(offset & 0xff), u64::from(bytes & 0xffff));
+    if bytes > (CHUNK * CHUNKS) as u64 {
+        return NO_SUM;
+    }
+    let chunks = bytes & !(CHUNK as u64 - 1);
+    // verifier: the end comes first; behind the long loop it would be walked once for each way out of it
+    let (mut at, mut left, mut sum) = (start + chunks, bytes - chunks, 0);
+    for _ in 0..CHUNK / 2 {
+        // verifier: the offset stays a number of its own, not a part of a pointer
+        at = veil(at);
+        if left < 2 {
+            break;
+        }
+        let Some(half) = frame.pointer::<u16>(at as usize) else { return NO_SUM };
+        // SAFETY: `pointer` checked that all of it lies within the frame.
+        sum += u64::from(unsafe { *half });
+        at += 2;
+        left -= 2;
+    }
+    if left == 1 {
+        let Some(byte) = frame.pointer::<u8>(at as usize) else { return NO_SUM };
+        // SAFETY: as above. An odd last byte is the first of its half.
+        sum += u64::from(u16::from_ne_bytes([unsafe { *byte }, 0]));
+    }
+    (at, left) = (veil(start), veil(chunks));
+    sum = veil(sum);
+    for _ in 0..CHUNKS {
+        at = veil(at);
+        if left == 0 {
+            break;
+        }
+        let Some(words) = frame.pointer::<[u32; CHUNK / 4]>(at as usize) else { return NO_SUM };
+        // SAFETY: as above.
+        sum += unsafe { *words }.iter().map(|word| u64::from(*word)).sum::<u64>();
+        at += CHUNK as u64;
+        left -= CHUNK as u64;
+    }
+    if left == 0 { u32::from(checksum::fold(sum)) } else { NO_SUM }
 }

@@ -21,7 +21,7 @@ use super::{
 pub struct Scratch {
     /// The packet under way.
     pub packet: Packet<Be32>,
-    /// The connection that it began.
+    /// Its connection.
     pub opened: Connection,
     client: Be32,
     assured: Entry,

@@ -1,4 +1,4 @@
-//! The packet's way in three functions, so that each has the stack to itself.
+//! The packet's way in functions, so that each has the stack to itself.
 // verifier: all frames that are open at a time have 512 bytes between them.
 
 use aya_ebpf::{
@@ -9,7 +9,7 @@ use aya_ebpf::{
     helpers::bpf_redirect,
     programs::XdpContext,
 };
-use lvs_common::verdict::Verdict;
+use lvs_common::{net::Be32, verdict::Verdict};
 use lvs_ebpf::{Step, open, packet::Packet};
 
 use super::{KernelTables, XdpFrame, function::scratch};
@@ -18,6 +18,8 @@ use super::{KernelTables, XdpFrame, function::scratch};
 const BEGINS: u32 = 1 << 16;
 /// No action: it has begun one.
 const BEGUN: u32 = 1 << 17;
+/// No action: its real server is at the end of a tunnel.
+const WRAPS: u32 = 1 << 18;
 
 /// Directs the frame of a context: what is to be done with it.
 #[inline(always)]
@@ -29,6 +31,9 @@ pub fn direct(context: &XdpContext) -> u32 {
     if action == BEGUN {
         action = lvs_send(context.ctx);
     }
+    if action == WRAPS {
+        action = lvs_wrap(context.ctx);
+    }
     action
 }
 
@@ -38,16 +43,8 @@ pub fn direct(context: &XdpContext) -> u32 {
 pub extern "C" fn lvs_known(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
     let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
-    match lvs_ebpf::known(&mut XdpFrame::new(&context), &mut tables) {
-        Step::Done(verdict) => settle(verdict, &mut tables),
-        Step::Begins(packet) => match scratch() {
-            Some(scratch) => {
-                scratch.packet = packet;
-                BEGINS
-            }
-            None => XDP_PASS,
-        },
-    }
+    let step = lvs_ebpf::known(&mut XdpFrame::new(&context), &mut tables);
+    go_on(step, &mut tables)
 }
 
 /// The connection that a packet begins.
@@ -77,8 +74,39 @@ pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
     let frame = &mut XdpFrame::new(&context);
     // verifier: an offset within a frame
     let packet = Packet { transport: scratch.packet.transport & 0xff, ..scratch.packet };
-    let verdict = lvs_ebpf::send(frame, &packet, scratch.opened, &mut tables);
+    let step = lvs_ebpf::send(frame, &packet, scratch.opened, &mut tables);
+    go_on(step, &mut tables)
+}
+
+/// The way of a packet into a tunnel.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(Some(&context))) else {
+        return XDP_PASS;
+    };
+    let frame = &mut XdpFrame::new(&context);
+    // verifier: an offset within a frame
+    let packet = Packet { transport: scratch.packet.transport & 0xff, ..scratch.packet };
+    let verdict = lvs_ebpf::wrap(frame, &packet, scratch.opened, &mut tables);
     settle(verdict, &mut tables)
+}
+
+/// The action of a step, or what is to be done next with what it left.
+#[inline(always)]
+fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_>) -> u32 {
+    let (packet, connection, next) = match step {
+        Step::Done(verdict) => return settle(verdict, tables),
+        Step::Begins(packet) => (packet, None, BEGINS),
+        Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
+    };
+    let Some(scratch) = scratch() else { return XDP_PASS };
+    scratch.packet = packet;
+    if let Some(connection) = connection {
+        scratch.opened = connection;
+    }
+    next
 }
 
 /// The action of a verdict, whose reason is counted.

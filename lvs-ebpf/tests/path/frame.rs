@@ -4,7 +4,8 @@
 use std::net::SocketAddrV4;
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header, TcpHeader, UdpHeader,
+    EtherType, Ethernet2Header, IpDscp, IpEcn, IpFragOffset, IpNumber, Ipv4Header, TcpHeader,
+    UdpHeader,
 };
 
 use lvs_common::net::Mac;
@@ -103,6 +104,20 @@ impl Frame {
         self
     }
 
+    /// Type of service: DSCP and ECN.
+    pub(crate) fn tos(mut self, tos: u8) -> Self {
+        self.ip.dscp = IpDscp::try_new(tos >> 2).unwrap();
+        self.ip.ecn = IpEcn::try_new(tos & 3).unwrap();
+        self
+    }
+
+    /// May be cut into fragments, which this identifies.
+    pub(crate) fn may_fragment(mut self, id: u16) -> Self {
+        self.ip.dont_fragment = false;
+        self.ip.identification = id;
+        self
+    }
+
     pub(crate) fn options(mut self, options: &[u8]) -> Self {
         self.ip.options = options.try_into().unwrap();
         self
@@ -145,7 +160,8 @@ impl Frame {
         bytes
     }
 
-    fn packet(&self) -> Vec<u8> {
+    /// The IP packet.
+    pub(crate) fn packet(&self) -> Vec<u8> {
         let mut ip = self.ip.clone();
         ip.source = self.source.ip().octets();
         ip.destination = self.destination.ip().octets();

@@ -19,6 +19,9 @@ pub(crate) const VIP: SocketAddrV4 = end(198, 51, 100, 1, 80);
 /// The real servers, newest first; NAT changes the port as well.
 pub(crate) const RIPS: [SocketAddrV4; 2] = [end(203, 0, 113, 11, 8080), end(203, 0, 113, 12, 8080)];
 
+/// The director, toward the real servers.
+pub(crate) const DIP: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+
 pub(crate) const CLIENT_MAC: Mac = Mac::new([2, 0, 0, 0, 0, 0x10]);
 pub(crate) const DIRECTOR_MAC: Mac = Mac::new([2, 0, 0, 0, 0, 0x01]);
 /// Of the director's interface toward the real servers.
@@ -52,6 +55,7 @@ pub(crate) fn director_of(method: Method, buckets: u32) -> Director {
             mtu: 1500,
             destination: mac,
             source: INSIDE_MAC,
+            from: DIP.into(),
             ..NextHop::default()
         });
         let port = if method == Method::MASQ { rip.port() } else { VIP.port() };

@@ -13,4 +13,5 @@ mod parsing;
 mod reuse;
 mod states;
 mod tables;
+mod tun;
 mod wild;

@@ -1,11 +1,16 @@
 //! Runs inside the lab: the services of a real server, or a whole lab to look around in.
 #![forbid(unsafe_code)]
 
-use std::{io::Write as _, sync::mpsc, thread};
+use std::{
+    io::Write as _,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use lvs_tests::{
+    decap,
     offload::Offload,
     serve::{echo, http, listen, udp},
     topology::Topology,
@@ -31,6 +36,12 @@ enum Arguments {
         #[arg(long)]
         udp: Vec<u16>,
     },
+    /// Take packets out of ipip, gre and gue tunnels until killed; prints "ready" when it does
+    Decap {
+        /// The UDP port of gue
+        #[arg(long)]
+        gue: u16,
+    },
     /// Set up a lab with running real servers, show its namespaces, keep it until Ctrl-C
     Stand {
         /// Which of the operator's manual's clusters
@@ -55,6 +66,7 @@ enum Layout {
 fn main() -> Result<()> {
     match Arguments::parse() {
         Arguments::Serve { name, http, echo, udp } => serve(name, &Services { http, echo, udp }),
+        Arguments::Decap { gue } => decapsulate(gue),
         Arguments::Stand { layout, untouched } => {
             stand(layout, if untouched { Offload::Untouched } else { Offload::Prepared })
         }
@@ -74,6 +86,16 @@ fn serve(name: String, services: &Services) -> Result<()> {
     for &port in &services.udp {
         let socket = udp::bind(port).with_context(|| format!("UDP echo port {port}"))?;
         thread::spawn(move || udp::serve(&socket, name));
+    }
+    say(READY)?;
+    wait_for_ever()
+}
+
+fn decapsulate(gue: u16) -> Result<()> {
+    let device = Arc::new(decap::device()?);
+    for wrap in decap::Wrap::ALL {
+        let (socket, device) = (wrap.socket(gue)?, Arc::clone(&device));
+        thread::spawn(move || decap::serve(wrap, &socket, &device));
     }
     say(READY)?;
     wait_for_ever()

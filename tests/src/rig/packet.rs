@@ -24,6 +24,8 @@ const ETHERNET: usize = 14;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
+/// IP in IP (RFC 2003).
+pub const IPIP: u8 = 4;
 
 /// A segment or a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +105,7 @@ impl Packet {
         match (self.from.ip(), self.to.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 frame.extend([8, 0]);
-                frame.extend(self.header_v4(from, to, segment.len()));
+                frame.extend(header_v4(self.protocol(), self.ttl, 0x1234, from, to, segment.len()));
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 frame.extend([0x86, 0xdd]);
@@ -115,23 +117,24 @@ impl Packet {
         frame
     }
 
+    /// The IPv4 packet that carries it through a tunnel, as IPVS makes it.
+    ///
+    /// # Panics
+    /// When an address is of IPv6.
+    #[must_use]
+    pub fn carried(&self, from: IpAddr, to: IpAddr) -> Vec<u8> {
+        let inside = self.frame([0; 6], [0; 6]).split_off(ETHERNET);
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) else { panic!("{from} or {to}") };
+        let mut header = header_v4(IPIP, self.ttl, 0, from, to, inside.len());
+        header.extend(inside);
+        header
+    }
+
     fn protocol(&self) -> u8 {
         match self.body {
             Body::Tcp(..) => TCP,
             Body::Udp(_) => UDP,
         }
-    }
-
-    /// RFC 791 §3.1, without options.
-    fn header_v4(&self, from: Ipv4Addr, to: Ipv4Addr, payload: usize) -> Vec<u8> {
-        let mut header = vec![0x45, 0];
-        header.extend(word(20 + payload));
-        header.extend([0x12, 0x34, 0x40, 0, self.ttl, self.protocol(), 0, 0]);
-        header.extend(from.octets());
-        header.extend(to.octets());
-        let sum = checksum(&[&header]);
-        header[10..12].copy_from_slice(&sum);
-        header
     }
 
     /// RFC 8200 §3.
@@ -238,6 +241,26 @@ pub fn mac_of(address: IpAddr) -> Mac {
     let octets = octets(address);
     let [.., a, b, c, d] = octets[..] else { unreachable!("an address has four bytes at least") };
     [2, if address.is_ipv4() { 4 } else { 6 }, a, b, c, d]
+}
+
+/// RFC 791 §3.1, without options; don't fragment.
+fn header_v4(
+    protocol: u8,
+    ttl: u8,
+    id: u16,
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    payload: usize,
+) -> Vec<u8> {
+    let mut header = vec![0x45, 0];
+    header.extend(word(20 + payload));
+    header.extend(id.to_be_bytes());
+    header.extend([0x40, 0, ttl, protocol, 0, 0]);
+    header.extend(from.octets());
+    header.extend(to.octets());
+    let sum = checksum(&[&header]);
+    header[10..12].copy_from_slice(&sum);
+    header
 }
 
 /// `SA` as control bits; `None` for a letter that names none.

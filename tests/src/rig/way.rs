@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use super::{
     Fate, Rig, Side,
-    packet::{self, Packet, Seen, What},
+    packet::{self, IPIP, Packet, Seen, What},
+    place,
 };
 
 /// What became of a client's packet.
@@ -92,6 +93,14 @@ impl Rig<'_> {
                 let server = SocketAddr::new(seen.to, port);
                 let rewritten = Packet { to: server, ..packet.clone() };
                 (Way::Forwarded(server), Some((server.ip(), rewritten)))
+            }
+            What::Other(IPIP) => {
+                let at = SocketAddr::new(seen.to, packet.to.port());
+                let carried = packet.routed().carried(place::DIP, seen.to);
+                let ours =
+                    [&packet::mac_of(seen.to)[..], &self.interface(Side::Servers).mac].concat();
+                let wrong = unchanged(frame, &[ours, vec![8, 0], carried].concat());
+                return Gone { way: Way::Forwarded(at), seen: Some(seen), wrong };
             }
             What::Tcp(..) | What::Udp(..) => {
                 let Some(server) = self.owner(&seen) else {

@@ -8,12 +8,10 @@ use crate::recordings::Case;
 const LATER: &[(&str, &str)] = &[
     ("\"[", "IPv6"),
     (" [", "IPv6"),
+    ("\"2001:", "IPv6"),
     ("\"-6\"", "IPv6"),
     (" -6 ", "IPv6"),
-    ("\"-i\"", "tunneling"),
-    (" -i ", "tunneling"),
-    ("--ipip", "tunneling"),
-    ("\"tunnel\"", "tunneling"),
+    ("\"tunnel\"", "ICMP"),
 ];
 
 /// What a case waits for.

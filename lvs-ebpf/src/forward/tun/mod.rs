@@ -1,0 +1,125 @@
+//! TUN, tunneling (`ip_vs_tunnel_xmit`): the packet goes to the real server as it is, one hop older,
+//! inside another one. The real server takes it out, has the VIP on some device, and replies to the
+//! client by itself.
+//!
+//! ```text
+//!   Ethernet │ IP, DIP → RIP │ ipip: nothing │ the packet
+//!                            │ gue: UDP, GUE │
+//!                            │ gre: GRE      │
+//! ```
+
+mod gre;
+mod gue;
+mod outer;
+
+use lvs_common::{
+    map::tunnel,
+    net::{Be16, protocol},
+    verdict::{Reason, Verdict},
+    wire::{ETHERTYPE_IPV4, Ethernet, Frame, Ipv4, Udp},
+};
+
+use self::outer::Outer;
+use super::send::{self, BROKEN};
+use crate::{
+    connection::Connection,
+    ip::{Carried, Ip, NETWORK},
+    packet::Packet,
+    tables::Tables,
+};
+
+/// Offset of what follows the outer IP header.
+const BEHIND: usize = NETWORK + size_of::<Ipv4>();
+
+const TOO_LONG: Verdict = Verdict::Drop(Reason::OverMtu);
+
+/// To the real server.
+#[inline(always)]
+pub(crate) fn send<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    connection: Connection,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let dest = tables.dest(connection.dest).ok_or(BROKEN)?;
+    let hop = send::hop(connection.next_hop, tables)?;
+    let kind = dest.tunnel & tunnel::KIND;
+    let summed =
+        kind != tunnel::IPIP && dest.tunnel & (tunnel::CHECKSUM | tunnel::REMOTE_CHECKSUM) != 0;
+    let head = match kind {
+        tunnel::IPIP => 0,
+        tunnel::GUE => gue::BYTES,
+        tunnel::GRE => gre::bytes(summed),
+        _ => return Err(BROKEN),
+    };
+
+    // As in IPVS, life ends before length matters.
+    T::Address::age(frame)?;
+    let carried = T::Address::carried(frame)?;
+    let room = outer::BYTES + head;
+    let bytes = u32::from(packet.bytes) + u32::from(room);
+    // A generic hook sees merged segments; only the interface that they came in by takes them as such.
+    let merged =
+        tables.is_generic() && u32::from(packet.bytes) > hop.mtu && send::reflects(frame, hop);
+    let fits = bytes <= hop.mtu || merged;
+    let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
+    if !fits && carried.dont_fragment {
+        return Err(TOO_LONG);
+    }
+
+    let sum = if summed { Some(sum(frame, packet).ok_or(BROKEN)?) } else { None };
+    let flow = flow(packet, tables);
+    let ethernet = *frame.at::<Ethernet>(0).ok_or(BROKEN)?;
+    if !frame.grow(usize::from(room)) {
+        return Err(Verdict::Drop(Reason::NoHeadroom));
+    }
+    *frame.at_mut::<Ethernet>(0).ok_or(BROKEN)? =
+        Ethernet { ethertype: ETHERTYPE_IPV4, ..ethernet };
+    let outer = Outer {
+        bytes,
+        protocol: match kind {
+            tunnel::GUE => protocol::UDP,
+            tunnel::GRE => protocol::GRE,
+            _ => T::Address::CARRIED,
+        },
+        source: hop.from.low(),
+        destination: dest.address.low(),
+    };
+    match kind {
+        tunnel::GUE => {
+            let ports = (gue::source_port(flow), dest.tunnel_port);
+            gue::write(frame, &outer, ports, T::Address::CARRIED, sum)?;
+        }
+        tunnel::GRE => gre::write(frame, T::Address::ETHERTYPE, sum)?,
+        _ => {}
+    }
+    if fits {
+        outer.write(frame, carried, flow)?;
+        return send::out(frame, hop);
+    }
+    // The stack cuts the outer packet, and takes a hop off it.
+    outer.write(frame, Carried { ttl: carried.ttl.saturating_add(1), ..carried }, flow)?;
+    Ok(Verdict::Pass(Reason::ByStack))
+}
+
+/// What is the same for all packets of a client's port, and for few others'.
+#[inline(always)]
+fn flow<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> u32 {
+    tables.hashes(packet.key(tables).client).0
+}
+
+/// The sum over the whole packet, as the outer checksum has it.
+///
+/// Local checksum offload: a header that is right sums to nothing (all ones), and a segment with a right
+/// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card.
+#[inline(always)]
+fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
+    if packet.protocol == protocol::UDP {
+        let udp = frame.at::<Udp>(packet.transport)?;
+        if udp.check == Be16::new(0) {
+            // RFC 768: the sender made none.
+            return frame.sum(NETWORK, usize::from(packet.bytes));
+        }
+    }
+    Some(!packet.pseudo())
+}
