@@ -11,6 +11,7 @@ mod nat;
 mod opening;
 mod parsing;
 mod reuse;
+mod sctp;
 mod states;
 mod tables;
 mod tun;
