@@ -14,4 +14,5 @@ mod reuse;
 mod states;
 mod tables;
 mod tun;
+mod v6;
 mod wild;
