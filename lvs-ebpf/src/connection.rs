@@ -44,9 +44,7 @@ pub(crate) fn find<T: Tables>(
     tables: &mut T,
 ) -> Result<Option<Connection>, Verdict> {
     let key = packet.key(tables);
-    let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key) else {
-        return Ok(None);
-    };
+    let Some(hit) = tables.find(key, &packet.ends()) else { return Ok(None) };
     let slot = hit.entry.dest();
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     let (next_hop, available) = (dest.next_hop, dest.is_available());
@@ -71,17 +69,17 @@ pub(crate) fn find<T: Tables>(
 pub(crate) fn find_reply<T: Tables>(
     packet: &Packet<T::Address>,
     tables: &mut T,
-) -> Result<Option<Reply<T::Address>>, Verdict> {
+) -> Option<Reply<T::Address>> {
     let (client, peer) = packet.reply_key(tables);
     let hashes = tables.hashes(client);
     let hit = conntable::find_reply(&tables.conns(), hashes, client, peer)
         .filter(|hit| hit.entry.method() == Method::MASQ)
         .filter(|hit| !hit.entry.is_expired(tables.now()));
-    let Some(hit) = hit else { return Ok(None) };
-    let address = tables.virtual_address(&hit).ok_or(Verdict::Drop(Reason::Racing))?;
+    let hit = hit?;
+    let address = tables.virtual_address(&hit, packet)?;
     advance(packet, packet.destination, Direction::OUTPUT, &hit, tables);
     let (_, port) = hit.entry.virtual_end();
-    Ok(Some(Reply { dest: hit.entry.dest(), virtual_end: (address, port) }))
+    Some(Reply { dest: hit.entry.dest(), virtual_end: (address, port) })
 }
 
 /// A new connection, to the real server that was chosen. `templated` when a template led there.
@@ -103,7 +101,7 @@ pub(crate) fn begin<T: Tables>(
     let address = tables.short(T::Address::narrow(dest.address));
     let flags = if templated { word::TEMPLATED } else { 0 };
     let expires = now.wrapping_add(timeout(tunables, state));
-    let done = tables.insert(New {
+    let new = New {
         key: packet.key(tables),
         dest: slot,
         method,
@@ -112,7 +110,8 @@ pub(crate) fn begin<T: Tables>(
         peer: word::end(address, port) | flags,
         now,
         expires,
-    });
+    };
+    let done = tables.insert(new, &packet.ends());
     if let Some(evicted) = done.evicted {
         account::ended(&evicted, tables);
     }

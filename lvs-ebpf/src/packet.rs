@@ -1,8 +1,8 @@
 //! What the path knows of a packet.
 
 use lvs_common::{
-    conntable::{Key, word},
-    net::{Be16, protocol},
+    conntable::{Key, ends::Ends, word},
+    net::{Addr6, Be16, protocol},
     sched::Hint,
     sctp_state::Event,
     tcp_state::State,
@@ -87,10 +87,20 @@ impl<A: Ip> Packet<A> {
     #[inline(always)]
     #[must_use]
     pub fn pseudo(&self) -> u16 {
-        #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
+        #[expect(clippy::cast_possible_truncation, reason = "at most 241")]
         let header = (self.transport - NETWORK) as u16;
         let length = self.bytes.wrapping_sub(header);
         A::pseudo(self.source, self.destination, self.protocol, length)
+    }
+
+    /// The addresses that a request is between.
+    #[inline(always)]
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        Ends {
+            client: Addr6::new(self.source.wide()),
+            virtual_address: Addr6::new(self.destination.wide()),
+        }
     }
 
     /// What schedulers that hash want to know of it.

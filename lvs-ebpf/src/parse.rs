@@ -4,7 +4,7 @@
 //! malformed packets as it would without us.
 
 use lvs_common::{
-    net::protocol,
+    net::{Be16, protocol},
     sctp_state::Event,
     verdict::{Reason, Verdict},
     wire::{Chunk, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Sctp, Tcp, Udp, chunk},
@@ -22,7 +22,7 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
     let ethernet = frame.at::<Ethernet>(0).ok_or(MALFORMED)?;
     if ethernet.ethertype != A::ETHERTYPE {
         let tagged = ethernet.ethertype == ETHERTYPE_VLAN || ethernet.ethertype == ETHERTYPE_QINQ;
-        return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIpv4 }));
+        return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIp }));
     }
 
     let ip = A::header(frame)?;
@@ -34,6 +34,9 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
         }
         protocol::UDP => {
             let udp = frame.at::<Udp>(transport).ok_or(MALFORMED)?;
+            if A::UDP_IS_SUMMED && udp.check == Be16::new(0) {
+                return Err(MALFORMED);
+            }
             (udp.source, udp.destination, 0, size_of::<Udp>())
         }
         protocol::SCTP => {

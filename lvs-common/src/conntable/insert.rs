@@ -104,6 +104,7 @@ pub fn insert<T: Buckets>(table: &T, hashes: (u32, u32), new: New) -> Done<T::Bu
     mine.store(word::at(way, 1), entry.w1);
     mine.store(word::at(way, 2), entry.w2);
     mine.store(word::at(way, 3), new.peer);
+    table.fill(mine, way);
     if mine.cas(place, claim, live) != claim {
         // Killed by a claim of the same client at a lower place.
         mine.swap(place, claim & GENERATION);

@@ -13,14 +13,15 @@
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
 //! | `MARKS` | [`MarkRule`] | order of precedence | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
+//! | `CONNS6` | a bucket with [ends](crate::conntable::ends) | hash | program; the sweeper frees |
 //! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
 //! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
-//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `MARKS`, `LOADS`, `CURSORS` and
-//! `CONNS` are mapped into the controller. The slabs among them (all but `CONNS`) are arrays of *one* value
+//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `MARKS`, `LOADS`, `CURSORS`, `CONNS`
+//! and `CONNS6` are mapped into the controller. The slabs among them (all but the last two) are arrays of *one* value
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
 mod addresses;
@@ -49,6 +50,8 @@ pub use tunables::{TIMEOUTS, Tunables};
 pub mod name {
     /// Connection table.
     pub const CONNS: &str = "CONNS";
+    /// Connection table of IPv6.
+    pub const CONNS6: &str = "CONNS6";
     /// Tunables.
     pub const TUNABLES: &str = "TUNABLES";
     /// Address filter.

@@ -8,6 +8,8 @@
 //!     -- conntable:: net:: wire:: map::
 //! ```
 
+mod ends;
+
 use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use lvs_common::{

@@ -228,7 +228,6 @@ mod tests {
             LBLC_EXPIRATION,
             LBLCR_EXPIRATION,
             SECURE_TCP,
-            SLOPPY_SCTP,
             SLOPPY_TCP,
         ];
         for tunable in TUNABLES {

@@ -83,7 +83,7 @@ impl Planner {
     /// The writes that end the services that the table does not have.
     pub fn drop_others(&mut self, table: &Table) -> Vec<Op> {
         let kept: HashSet<ServiceKey> =
-            table.services().filter_map(|entry| compile::key(&entry.service.id).ok()).collect();
+            table.services().map(|entry| compile::key(&entry.service.id)).collect();
         let others: Vec<ServiceKey> =
             self.services.keys().filter(|key| !kept.contains(*key)).copied().collect();
         let mut ops = Vec::new();

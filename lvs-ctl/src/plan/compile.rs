@@ -11,9 +11,6 @@ use crate::model::{self, Change, Checksum, Netmask, ServiceId, Tunnel};
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// An address family or protocol.
-    #[error("virtual services by {0} are not supported yet")]
-    Service(&'static str),
     /// A scheduler.
     #[error("there is no scheduler {0}")]
     Scheduler(String),
@@ -28,7 +25,6 @@ impl Unsupported {
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Scheduler(_) => "Scheduler or persistence engine not found",
-            Self::Service(_) => "Operation not supported with specified address family",
             Self::Option(_) => "Protocol not available",
         }
     }
@@ -40,40 +36,29 @@ impl Unsupported {
 /// It cannot.
 pub fn supports(change: &Change) -> Result<(), Unsupported> {
     match change {
-        Change::AddService(service) | Change::EditService(service) => {
-            // A name that no kernel has either is refused with the kernel's words.
-            key(&service.id).map(|_key| ())
-        }
-        Change::AddDest { service, dest } | Change::EditDest { service, dest } => {
-            forwarding(key(service)?, dest).map(|_forwarding| ())
+        Change::AddDest { dest, .. } | Change::EditDest { dest, .. } => {
+            forwarding(dest).map(|_forwarding| ())
         }
         _ => Ok(()),
     }
 }
 
 /// What packets find the service by.
-///
-/// # Errors
-/// The program does not look for such services.
-pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
-    let (protocol, address, port) = match id {
-        ServiceId::Address { protocol, address, port } => (protocol, address, port),
-        ServiceId::Mark { mark, family: model::Family::Ipv4 } => {
-            return Ok(ServiceKey::mark(*mark, Family::V4));
-        }
-        ServiceId::Mark { family: model::Family::Ipv6, .. } => {
-            return Err(Unsupported::Service("IPv6 firewall mark"));
-        }
+#[must_use]
+pub fn key(id: &ServiceId) -> ServiceKey {
+    let of = |family| match family {
+        model::Family::Ipv4 => Family::V4,
+        model::Family::Ipv6 => Family::V6,
     };
-    if address.is_ipv6() {
-        return Err(Unsupported::Service("IPv6 address"));
+    match *id {
+        ServiceId::Mark { mark, family } => ServiceKey::mark(mark, of(family)),
+        ServiceId::Address { protocol, address, port } => ServiceKey {
+            address: Addr::from(address),
+            port: Be16::new(port),
+            protocol: protocol.number(),
+            family: of(model::Family::of(address)),
+        },
     }
-    Ok(ServiceKey {
-        address: Addr::from(*address),
-        port: Be16::new(*port),
-        protocol: protocol.number(),
-        family: Family::V4,
-    })
 }
 
 /// The scheduler's number.
@@ -133,7 +118,7 @@ pub fn dest(
     dest: &model::Dest,
     next_hop: u32,
 ) -> Result<map::Dest, Unsupported> {
-    let Forwarding { method, tunnel, tunnel_port } = forwarding(service, dest)?;
+    let Forwarding { method, tunnel, tunnel_port } = forwarding(dest)?;
     Ok(map::Dest {
         address: Addr::from(dest.addr.address),
         next_hop,
@@ -157,15 +142,13 @@ struct Forwarding {
     tunnel_port: Be16,
 }
 
-fn forwarding(service: ServiceKey, dest: &model::Dest) -> Result<Forwarding, Unsupported> {
+fn forwarding(dest: &model::Dest) -> Result<Forwarding, Unsupported> {
     let plain = |method| Forwarding { method, tunnel: 0, tunnel_port: Be16::new(0) };
     match dest.method {
         model::Method::Masq => Ok(plain(Method::MASQ)),
         model::Method::DirectRoute => Ok(plain(Method::DIRECT_ROUTE)),
-        model::Method::Tunnel(_)
-            if dest.addr.address.is_ipv4() != (service.family == Family::V4) =>
-        {
-            Err(Unsupported::Option("a tunnel through the other address family"))
+        model::Method::Tunnel(_) if dest.addr.address.is_ipv6() => {
+            Err(Unsupported::Option("a tunnel to an IPv6 address"))
         }
         model::Method::Tunnel(wrap) => {
             let (tunnel, port) = tunnel(wrap);

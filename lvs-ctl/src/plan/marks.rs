@@ -56,9 +56,8 @@ impl Planner {
             return Err(PlanError::NoRoom { what: "mark rule", capacity });
         }
         self.marks = rules.to_vec();
-        let keys = |rule: &&MarkRule| {
-            super::compile::key(&service_of(rule)).is_ok_and(|key| self.services.contains_key(&key))
-        };
+        let keys =
+            |rule: &&MarkRule| self.services.contains_key(&super::compile::key(&service_of(rule)));
         let served = self.marks.iter().filter(keys);
         let ops = served.map(|rule| Op::Vips(rule.destination)).collect();
         Ok((compiled, ops))

@@ -96,7 +96,7 @@ impl Planner {
         self.check(table, touched)?;
         let mut ops = Vec::new();
         for id in touched {
-            let key = compile::key(id)?;
+            let key = compile::key(id);
             match table.get(id) {
                 Some(entry) => self.set(key, entry, cursor, &mut ops)?,
                 None => self.remove(key, &mut ops),
@@ -138,7 +138,7 @@ impl Planner {
     /// The slot of a real server, if it has one.
     #[must_use]
     pub fn slot(&self, service: &ServiceId, dest: &DestAddr) -> Option<u32> {
-        let key = compile::key(service).ok()?;
+        let key = compile::key(service);
         self.dests.get(&(key, *dest)).map(|known| known.slot)
     }
 
@@ -205,7 +205,7 @@ impl Planner {
     fn check(&self, table: &Table, touched: &[ServiceId]) -> Result<(), PlanError> {
         let (mut places, mut slots, mut units) = (0u32, 0u32, 0u32);
         for id in touched {
-            let key = compile::key(id)?;
+            let key = compile::key(id);
             let Some(entry) = table.get(id) else { continue };
             units += table::units(compile::scheduler(&entry.service)?);
             for real in entry.pool.iter() {

@@ -1,5 +1,6 @@
 //! The maps in host memory: for tests, for the fuzzer and to explain a packet.
 
+mod family;
 mod pool;
 mod tables;
 
@@ -14,14 +15,14 @@ use bytemuck::Zeroable as _;
 use lvs_common::{
     ABI_VERSION,
     conntable::{
-        New, hashes,
+        New, ends, hashes,
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Called, Counters, Dest, Load, Method, NextHop, PoolEntry, Service, ServiceKey,
-        Tunables,
+        Addresses, Called, Counters, Dest, Family, Load, Method, NextHop, PoolEntry, Service,
+        ServiceKey, Tunables,
     },
-    net::Be32,
+    net::{Addr, Addr6, Be32},
     sched::{Kind, Remembered, wrr},
     tcp_state,
     verdict::{Reason, Verdict},
@@ -29,13 +30,14 @@ use lvs_common::{
 };
 
 use self::tables::ForPacket;
-use crate::tables::Route;
+use crate::{ip, tables::Route};
 
 /// All maps of a director.
 ///
 /// Slots are indices: those of `dests` are those of `loads` and `counters` too.
 pub struct MemTables {
     conns: Vec<AtomicU64>,
+    conns6: Vec<AtomicU64>,
     /// The other maps.
     pub maps: Maps,
 }
@@ -71,7 +73,7 @@ pub struct Maps {
     /// Frames not forwarded, by reason.
     pub reasons: [u64; Reason::CAPACITY],
     /// Ways to clients.
-    pub routes: BTreeMap<Be32, Route>,
+    pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
     pub default_route: Route,
     /// Of the next insertions: each is refused for want of a place.
@@ -81,7 +83,7 @@ pub struct Maps {
 }
 
 impl MemTables {
-    /// A director without a service, its connection table of so many buckets of eight; a tick is a
+    /// A director without a service, its connection tables of so many buckets of eight; a tick is a
     /// hundredth of a second.
     #[must_use]
     pub fn new(buckets: u32) -> Self {
@@ -96,7 +98,8 @@ impl MemTables {
             ..Tunables::zeroed()
         };
         Self {
-            conns: (0..buckets as usize * BUCKET).map(|_| AtomicU64::new(0)).collect(),
+            conns: zeros(buckets as usize * BUCKET),
+            conns6: zeros(buckets as usize * ends::BUCKET),
             maps: Maps {
                 tunables,
                 now: 0,
@@ -122,7 +125,12 @@ impl MemTables {
 
     /// Directs a frame.
     pub fn direct<F: Frame>(&mut self, frame: &mut F) -> Verdict {
-        crate::direct(frame, &mut ForPacket { conns: View::new(&self.conns), maps: &mut self.maps })
+        let maps = &mut self.maps;
+        if ip::is_of::<Addr6, F>(frame) {
+            let conns = View::with_ends(&self.conns6);
+            return crate::direct(frame, &mut ForPacket::<Addr6>::new(conns, maps));
+        }
+        crate::direct(frame, &mut ForPacket::<Be32>::new(View::new(&self.conns), maps))
     }
 
     /// Adds a service with its real servers, newest first, and their weights; the slot of the first,
@@ -146,14 +154,14 @@ impl MemTables {
         };
         maps.services.insert(key, service);
         maps.cursors.push(Cell::new(if kind == Kind::Wrr { wrr::start(params) } else { 0 }));
-        set(&mut maps.addresses.vips, key.address.low());
+        set(&mut maps.addresses.vips, key.family, key.address);
         for (slot, (dest, weight)) in (first..).zip(dests) {
             maps.pools.push(PoolEntry { dest: slot, weight: *weight });
             maps.dests.push(Dest { service: key, weight: *weight, ..*dest });
             maps.loads.push(Load::default());
             maps.counters.push(Counters::default());
             if dest.method == Method::MASQ {
-                set(&mut maps.addresses.rips, dest.address.low());
+                set(&mut maps.addresses.rips, key.family, dest.address);
             }
         }
         first
@@ -168,10 +176,16 @@ impl MemTables {
         index(self.maps.next_hops.len() - 1)
     }
 
-    /// The connection table.
+    /// The connection table of IPv4.
     #[must_use]
     pub fn conns(&self) -> View<'_> {
         View::new(&self.conns)
+    }
+
+    /// The connection table of IPv6.
+    #[must_use]
+    pub fn conns6(&self) -> View<'_> {
+        View::with_ends(&self.conns6)
     }
 
     /// How often frames ended for a reason.
@@ -187,8 +201,12 @@ impl Maps {
     }
 }
 
-fn set(bits: &mut [u64], address: Be32) {
-    let (word, bit) = Addresses::place(address);
+fn zeros(words: usize) -> Vec<AtomicU64> {
+    (0..words).map(|_| AtomicU64::new(0)).collect()
+}
+
+fn set(bits: &mut [u64], family: Family, address: Addr) {
+    let (word, bit) = Addresses::place(family.fold(address));
     bits[word] |= bit;
 }
 

@@ -2,6 +2,7 @@
 //! addresses.
 
 mod v4;
+mod v6;
 
 use core::fmt::Debug;
 
@@ -23,6 +24,8 @@ pub trait Ip: Copy + Eq + Debug {
     const ETHERTYPE: Be16;
     /// What an IP header says of it when it carries such a packet.
     const CARRIED: u8;
+    /// Whether every UDP datagram has a checksum.
+    const UDP_IS_SUMMED: bool;
 
     /// What the IP header says.
     ///
@@ -61,6 +64,12 @@ pub trait Ip: Copy + Eq + Debug {
     fn masked(self, netmask: u32) -> Self;
 }
 
+/// Whether a frame carries an untagged packet of this family.
+#[inline(always)]
+pub fn is_of<A: Ip, F: Frame>(frame: &F) -> bool {
+    frame.at::<Ethernet>(0).is_some_and(|ethernet| ethernet.ethertype == A::ETHERTYPE)
+}
+
 /// What an IP header says.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<A> {
@@ -85,6 +94,8 @@ pub struct Carried {
     pub ttl: u8,
     /// Whether it may not be cut into fragments.
     pub dont_fragment: bool,
+    /// Whether the packet that carries it may be, if it is too long for the link.
+    pub cuttable: bool,
     /// Identification of its fragments; 0 if it has none.
     pub id: Be16,
 }

@@ -4,6 +4,7 @@ mod atomic;
 mod choose;
 pub mod clock;
 mod conns;
+mod family;
 mod frame;
 mod function;
 mod locality;
@@ -13,6 +14,7 @@ mod pool;
 mod route;
 mod tables;
 pub mod way;
+mod way6;
 
 use frame::XdpFrame;
 use tables::KernelTables;

@@ -15,4 +15,5 @@ mod sctp;
 mod states;
 mod tables;
 mod tun;
+mod v6;
 mod wild;

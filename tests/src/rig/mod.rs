@@ -91,7 +91,8 @@ impl<'p> Rig<'p> {
     /// As there.
     pub fn sized(place: &'p Place, connections: u32) -> Result<Self> {
         place.clear()?;
-        let options = load::Options { pin_dir: place.bpffs().join("lvs"), connections };
+        let pin_dir = place.bpffs().join("lvs");
+        let options = load::Options { pin_dir, connections, connections6: connections };
         let mut kernel = Kernel::new(&options)?;
         kernel.attach(place.clients.name, Hook::Generic, "for frames of any length".to_owned())?;
         let (time, sweeper) = (kernel.time(), Arc::new(kernel.sweeper()));

@@ -1,7 +1,7 @@
 //! The maps: written by operations, read back, counted.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::AsFd as _,
     sync::{
         Arc,
@@ -20,11 +20,18 @@ use lvs_common::{
         MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
         Tunables, name,
     },
-    net::Addr,
+    net::{Addr, Be32},
     verdict::Reason,
 };
 
-use super::{KernelError, conntable::ConnTable, load, mapped::Mapped, memory::Memory};
+use super::{
+    KernelError,
+    conntable::ConnTable,
+    family::FamilyTable,
+    load::{self, Common},
+    mapped::Mapped,
+    memory::Memory,
+};
 use crate::{
     model::Prefix,
     plan::{Op, adopt::Found, table},
@@ -56,15 +63,19 @@ impl Maps {
     /// The maps of a loaded object.
     pub(super) fn new(
         ebpf: &mut Ebpf,
-        buckets: u32,
+        common: Common,
         tunables: Arc<Mapped>,
     ) -> Result<Self, KernelError> {
         let dests = Arc::new(slab::<Dest>(ebpf, name::DESTS, MAX_DESTS)?);
         let loads = slab::<lvs_common::map::Load>(ebpf, name::LOADS, MAX_DESTS)?;
         let (services, again) = twice(take(ebpf, name::SERVICES)?)?;
-        let conns = load::fd(ebpf, name::CONNS)?;
-        let conns = ConnTable::new(conns, buckets, loads, dests.clone(), again)
-            .map_err(|source| KernelError::call("mmap", name::CONNS, source))?;
+        let families = [
+            FamilyTable::v4(load::fd(ebpf, name::CONNS)?, common.buckets)
+                .map_err(|source| KernelError::call("mmap", name::CONNS, source))?,
+            FamilyTable::v6(load::fd(ebpf, name::CONNS6)?, common.buckets6, common.seed)
+                .map_err(|source| KernelError::call("mmap", name::CONNS6, source))?,
+        ];
+        let conns = ConnTable::new(families, loads, dests.clone(), again);
         Ok(Self {
             tunables,
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
@@ -197,9 +208,7 @@ impl Maps {
     fn look_at(&self, prefix: Prefix) {
         let [vips, _] = self.filters();
         match prefix.address() {
-            // The filter knows no IPv6 yet.
-            IpAddr::V6(_) => {}
-            IpAddr::V4(_) if prefix.host_bits() > SINGLE => {
+            _ if prefix.host_bits() > SINGLE => {
                 for word in vips {
                     word.store(u64::MAX, Ordering::Relaxed);
                 }
@@ -207,6 +216,11 @@ impl Maps {
             IpAddr::V4(first) => {
                 for host in 0..1u32 << prefix.host_bits() {
                     put(vips, Ipv4Addr::from(first.to_bits() | host).into());
+                }
+            }
+            IpAddr::V6(first) => {
+                for host in 0..1u128 << prefix.host_bits() {
+                    put(vips, Ipv6Addr::from(first.to_bits() | host).into());
                 }
             }
         }
@@ -222,7 +236,11 @@ impl Maps {
 
 /// Puts an address into a set.
 fn put(set: &[AtomicU64], address: IpAddr) {
-    let (word, bit) = Addresses::place(Addr::from(address).low());
+    let folded = match address {
+        IpAddr::V4(v4) => Be32::from_bytes(v4.octets()),
+        IpAddr::V6(v6) => Addr::from(v6).fold(),
+    };
+    let (word, bit) = Addresses::place(folded);
     if let Some(word) = set.get(word) {
         word.fetch_or(bit, Ordering::Relaxed);
     }

@@ -7,7 +7,8 @@
 //! | [`attach`] | the program on interfaces |
 //! | `maps` | the plan's operations, written; what stands there, read |
 //! | `mapped` | a map's memory |
-//! | `conntable` | the sweeper and the listing over the mapped connection table |
+//! | `conntable` | the sweeper and the listing over the connection tables |
+//! | `family` | one family's connection table, mapped |
 //! | `templates` | templates whose time is over |
 //! | `memory` | the collector of what lblc and lblcr remember |
 //! | `clock` | the program's clock, told from here |
@@ -19,6 +20,7 @@ pub mod attach;
 mod clock;
 mod conntable;
 mod error;
+mod family;
 mod listing;
 pub mod load;
 mod mapped;
@@ -97,7 +99,7 @@ impl Kernel {
     fn over(options: &Options, pins: Pins) -> Result<Self, KernelError> {
         let Loaded { mut ebpf, common, tunables, clock, adopted } = load::load(options, &pins)?;
         let tunables = Arc::new(tunables);
-        let maps = Maps::new(&mut ebpf, common.buckets, Arc::clone(&tunables))?;
+        let maps = Maps::new(&mut ebpf, common, Arc::clone(&tunables))?;
         let planner = Planner::adopt(maps.found()?);
         let links = Links::default();
         let time = Time::new(clock, Arc::clone(&tunables));

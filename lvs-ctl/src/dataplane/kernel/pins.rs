@@ -8,7 +8,7 @@ use std::{
 use aya::maps::{MapInfo, MapType};
 use lvs_common::{
     ABI_VERSION,
-    conntable::shared::BUCKET,
+    conntable::{ends, shared::BUCKET},
     map::{
         Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
@@ -32,10 +32,11 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 14] = [
+pub(super) const SHAPES: [Shape; 15] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
+    array(name::CONNS6, ends::BUCKET * size_of::<u64>(), None),
     array(name::POOLS, size_of::<PoolEntry>() * MAX_POOL_ENTRIES, Some(1)),
     array(name::TABLES, size_of::<u16>() * MAX_BUCKETS, Some(1)),
     array(name::DESTS, size_of::<Dest>() * MAX_DESTS, Some(1)),
@@ -127,10 +128,10 @@ impl Pins {
         Ok(links)
     }
 
-    /// Buckets of the pinned connection table, after every pinned map was found to be of this
+    /// Buckets of the pinned connection tables, IPv4's and IPv6's, after every pinned map was found to be of this
     /// version's shape; `None` if nothing is pinned.
-    pub(super) fn inspect(&self) -> Result<Option<u32>, KernelError> {
-        let mut buckets = None;
+    pub(super) fn inspect(&self) -> Result<Option<[u32; 2]>, KernelError> {
+        let mut buckets = [0; 2];
         let mut found = 0;
         for shape in &SHAPES {
             let path = self.map(shape.name);
@@ -148,13 +149,15 @@ impl Pins {
             if !fits {
                 return Err(KernelError::foreign(&path, "it has another shape"));
             }
-            if shape.name == name::CONNS {
-                buckets = Some(info.max_entries());
+            match shape.name {
+                name::CONNS => buckets[0] = info.max_entries(),
+                name::CONNS6 => buckets[1] = info.max_entries(),
+                _ => {}
             }
         }
-        match buckets {
-            None if found == 0 => Ok(None),
-            Some(buckets) if found == SHAPES.len() => Ok(Some(buckets)),
+        match found {
+            0 => Ok(None),
+            found if found == SHAPES.len() => Ok(Some(buckets)),
             _ => Err(KernelError::foreign(&self.version, "some of the maps are missing")),
         }
     }

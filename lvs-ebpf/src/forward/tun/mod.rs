@@ -63,7 +63,7 @@ pub(crate) fn send<F: Frame, T: Tables>(
         tables.is_generic() && u32::from(packet.bytes) > hop.mtu && send::reflects(frame, hop);
     let fits = bytes <= hop.mtu || merged;
     let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
-    if !fits && carried.dont_fragment {
+    if !fits && !carried.cuttable {
         return Err(TOO_LONG);
     }
 
