@@ -16,7 +16,6 @@ use lvs_common::{
 use super::{Maps, family::Kept, pool::MemPool};
 use crate::{
     account,
-    ip::Ip as _,
     packet::Packet,
     schedule,
     tables::{Route, Tables},
