@@ -20,6 +20,7 @@ mod connection;
 mod forward;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+mod icmp;
 pub mod ip;
 pub mod open;
 pub mod packet;
@@ -34,7 +35,7 @@ use lvs_common::{
     wire::Frame,
 };
 
-pub use self::connection::Connection;
+pub use self::{connection::Connection, icmp::relate};
 use crate::{packet::Packet, tables::Tables};
 
 /// Directs one frame.
@@ -48,6 +49,7 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
                 Ok(connection) => send(frame, &packet, connection, tables),
                 Err(refused) => Step::Done(refused),
             },
+            Step::Other => relate(frame, tables),
             Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
         }
     };
@@ -61,6 +63,8 @@ pub enum Step<A> {
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
+    /// It is neither TCP nor UDP: [`relate`].
+    Other,
     /// Its real server is at the end of a tunnel: [`wrap`].
     Wraps(Packet<A>, Connection),
 }
@@ -68,7 +72,10 @@ pub enum Step<A> {
 /// The way of packets that are part of a connection.
 #[inline(always)]
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
-    way(frame, tables).unwrap_or_else(Step::Done)
+    way(frame, tables).unwrap_or_else(|verdict| match verdict {
+        Verdict::Pass(Reason::OtherProtocol) => Step::Other,
+        verdict => Step::Done(verdict),
+    })
 }
 
 /// Sends a request on its connection's way.

@@ -1,12 +1,14 @@
 //! Headers as they lie in a frame, and the frame they lie in.
 
 mod ethernet;
+mod icmp;
 mod ipv4;
 mod tcp;
 mod tunnel;
 mod udp;
 
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
+pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use tcp::Tcp;
 pub use tunnel::{Gre, GreChecksum, Gue};
@@ -33,7 +35,7 @@ macro_rules! wire {
     )+ };
 }
 
-wire!(Ethernet: 14, Gre: 4, GreChecksum: 4, Gue: 4, Ipv4: 20, Tcp: 20, Udp: 8);
+wire!(Ethernet: 14, Gre: 4, GreChecksum: 4, Gue: 4, Icmp: 8, Ipv4: 20, Tcp: 20, Udp: 8);
 
 /// The frame under way: what the path may ask of a packet's memory.
 pub trait Frame {
@@ -54,6 +56,13 @@ pub trait Frame {
     /// Makes room for `bytes` before the first one, for the Ethernet header to move there: what was at
     /// an offset is then `bytes` behind it. Returns whether there was room.
     fn grow(&mut self, bytes: usize) -> bool;
+
+    /// Takes `bytes` away from the start: what was at an offset is then `bytes` before it. Returns whether
+    /// there were so many.
+    fn shrink(&mut self, bytes: usize) -> bool;
+
+    /// Makes the frame end after `len` bytes, of which it has more, or as many. Returns whether it does.
+    fn cut(&mut self, len: usize) -> bool;
 
     /// The RFC 1071 sum of `bytes` from `offset` on, folded, not complemented; `None` when the frame
     /// has not so many, or they are more than a link carries.
@@ -130,6 +139,18 @@ pub mod host {
             let grown = [&vec![0; bytes], self.bytes()].concat();
             *self = Self::new(&grown, self.ingress).with_headroom(headroom);
             true
+        }
+
+        fn shrink(&mut self, bytes: usize) -> bool {
+            let Some(rest) = self.bytes().get(bytes..) else { return false };
+            *self = Self::new(rest, self.ingress).with_headroom(self.headroom + bytes);
+            true
+        }
+
+        fn cut(&mut self, len: usize) -> bool {
+            let fits = len <= self.len;
+            self.len = self.len.min(len);
+            fits
         }
 
         fn sum(&self, offset: usize, bytes: usize) -> Option<u16> {

@@ -20,11 +20,16 @@ const BEGINS: u32 = 1 << 16;
 const BEGUN: u32 = 1 << 17;
 /// No action: its real server is at the end of a tunnel.
 const WRAPS: u32 = 1 << 18;
+/// No action: it is neither TCP nor UDP.
+const OTHER: u32 = 1 << 19;
 
 /// Directs the frame of a context: what is to be done with it.
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
     let mut action = lvs_known(context.ctx);
+    if action == OTHER {
+        action = lvs_icmp(context.ctx);
+    }
     if action == BEGINS {
         action = lvs_open();
     }
@@ -78,6 +83,16 @@ pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
     go_on(step, &mut tables)
 }
 
+/// The way of what is neither TCP nor UDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
+    let step = lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables);
+    go_on(step, &mut tables)
+}
+
 /// The way of a packet into a tunnel.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -98,6 +113,7 @@ pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
 fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_>) -> u32 {
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
+        Step::Other => return OTHER,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };

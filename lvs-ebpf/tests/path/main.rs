@@ -7,6 +7,7 @@ mod frame;
 mod layout;
 
 mod dr;
+mod icmp;
 mod nat;
 mod opening;
 mod parsing;

@@ -126,7 +126,7 @@ impl Rig<'_> {
     }
 }
 
-fn unchanged(frame: &[u8], expected: &[u8]) -> Option<String> {
+pub(super) fn unchanged(frame: &[u8], expected: &[u8]) -> Option<String> {
     (frame != expected).then(|| format!("expected {}\n     got      {}", hex(expected), hex(frame)))
 }
 

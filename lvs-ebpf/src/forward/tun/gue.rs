@@ -2,7 +2,7 @@
 
 use lvs_common::{
     net::{
-        Be16,
+        Be16, Be32,
         checksum::{fold, pseudo_v4},
         protocol,
     },
@@ -10,10 +10,8 @@ use lvs_common::{
     wire::{Frame, Gue, Udp},
 };
 
-use super::{
-    BEHIND, BROKEN,
-    outer::{self, Outer},
-};
+use super::{BEHIND, BROKEN};
+use crate::ip::{Head, Ip as _};
 
 /// Of both headers.
 pub(super) const BYTES: u16 = 12;
@@ -40,14 +38,14 @@ pub(super) fn source_port(flow: u32) -> Be16 {
 #[inline(always)]
 pub(super) fn write<F: Frame>(
     frame: &mut F,
-    outer: &Outer,
+    outer: &Head<Be32>,
     (source, destination): (Be16, Be16),
     carried: u8,
     sum: Option<u16>,
 ) -> Result<(), Verdict> {
     let gue = Gue { version_length: 0, protocol: carried, flags: Be16::new(0) };
     *frame.at_mut::<Gue>(BEHIND + size_of::<Udp>()).ok_or(BROKEN)? = gue;
-    let length = outer.bytes.wrapping_sub(outer::BYTES);
+    let length = outer.bytes.wrapping_sub(Be32::BYTES);
     let udp = Udp { source, destination, length: Be16::new(length), check: Be16::new(0) };
     let check = sum.map_or(0, |sum| {
         let pseudo = pseudo_v4(outer.source, outer.destination, protocol::UDP, length);

@@ -14,16 +14,15 @@ mod outer;
 
 use lvs_common::{
     map::tunnel,
-    net::{Be16, protocol},
+    net::{Be16, Be32, protocol},
     verdict::{Reason, Verdict},
     wire::{ETHERTYPE_IPV4, Ethernet, Frame, Ipv4, Udp},
 };
 
-use self::outer::Outer;
 use super::send::{self, BROKEN};
 use crate::{
     connection::Connection,
-    ip::{Carried, Ip, NETWORK},
+    ip::{Head, Ip, NETWORK},
     packet::Packet,
     tables::Tables,
 };
@@ -55,8 +54,8 @@ pub(crate) fn send<F: Frame, T: Tables>(
 
     // As in IPVS, life ends before length matters.
     T::Address::age(frame)?;
-    let carried = T::Address::carried(frame)?;
-    let room = outer::BYTES + head;
+    let carried = T::Address::carried(frame, NETWORK)?;
+    let room = Be32::BYTES + head;
     let bytes = u32::from(packet.bytes) + u32::from(room);
     // A generic hook sees merged segments; only the interface that they came in by takes them as such.
     let merged =
@@ -75,7 +74,7 @@ pub(crate) fn send<F: Frame, T: Tables>(
     }
     *frame.at_mut::<Ethernet>(0).ok_or(BROKEN)? =
         Ethernet { ethertype: ETHERTYPE_IPV4, ..ethernet };
-    let outer = Outer {
+    let mut outer = Head {
         bytes,
         protocol: match kind {
             tunnel::GUE => protocol::UDP,
@@ -84,6 +83,7 @@ pub(crate) fn send<F: Frame, T: Tables>(
         },
         source: hop.from.low(),
         destination: dest.address.low(),
+        carried: outer::carried(carried, flow),
     };
     match kind {
         tunnel::GUE => {
@@ -94,11 +94,12 @@ pub(crate) fn send<F: Frame, T: Tables>(
         _ => {}
     }
     if fits {
-        outer.write(frame, carried, flow)?;
+        Be32::write(frame, &outer)?;
         return send::out(frame, hop);
     }
     // The stack cuts the outer packet, and takes a hop off it.
-    outer.write(frame, Carried { ttl: carried.ttl.saturating_add(1), ..carried }, flow)?;
+    outer.carried.ttl = carried.ttl.saturating_add(1);
+    Be32::write(frame, &outer)?;
     Ok(Verdict::Pass(Reason::ByStack))
 }
 
@@ -114,12 +115,14 @@ fn flow<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> u32 {
 /// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card.
 #[inline(always)]
 fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
-    if packet.protocol == protocol::UDP {
-        let udp = frame.at::<Udp>(packet.transport)?;
-        if udp.check == Be16::new(0) {
-            // RFC 768: the sender made none.
-            return frame.sum(NETWORK, usize::from(packet.bytes));
-        }
+    let checked = match packet.protocol {
+        protocol::TCP => true,
+        // RFC 768: zero says that the sender made none.
+        protocol::UDP => frame.at::<Udp>(packet.transport)?.check != Be16::new(0),
+        _ => false,
+    };
+    if !checked {
+        return frame.sum(NETWORK, usize::from(packet.bytes));
     }
     Some(!packet.pseudo())
 }

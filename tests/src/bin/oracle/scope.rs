@@ -11,7 +11,6 @@ const LATER: &[(&str, &str)] = &[
     ("\"2001:", "IPv6"),
     ("\"-6\"", "IPv6"),
     (" -6 ", "IPv6"),
-    ("\"tunnel\"", "ICMP"),
     ("--sctp-service", "SCTP"),
     ("\"fwmark\"", "firewall marks"),
     (" -f ", "firewall marks"),
