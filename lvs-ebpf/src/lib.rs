@@ -20,7 +20,7 @@ mod connection;
 mod forward;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
-mod icmp;
+pub mod icmp;
 pub mod ip;
 pub mod open;
 pub mod packet;
@@ -35,7 +35,10 @@ use lvs_common::{
     wire::Frame,
 };
 
-pub use self::{connection::Connection, icmp::relate};
+pub use self::{
+    connection::Connection,
+    icmp::{own::tell, relate},
+};
 use crate::{packet::Packet, tables::Tables};
 
 /// Directs one frame.

@@ -2,7 +2,7 @@
 
 use lvs_tests::prelude::*;
 
-use crate::cluster::{Cluster, NAT};
+use crate::cluster::{BOTH, Cluster, NAT};
 
 /// A port that no real server has open.
 const CLOSED: u16 = 5353;
@@ -29,4 +29,25 @@ fn refuses(mode: Mode) {
     let counts: Vec<_> = stats.lines().nth(2).unwrap().split_whitespace().skip(2).collect();
     // Two datagrams of 36 bytes, and a word of 64 about each.
     assert_eq!(counts, ["2", "2", "2", "72", "128"], "{stats}");
+}
+
+#[test]
+fn without_a_real_server_clients_are_refused_at_once() {
+    for mode in [Mode::Native, Mode::Generic] {
+        let cluster = Cluster::manual(mode);
+        for way in BOTH {
+            for kind in ["-t", "-u"] {
+                let service = way.service(kind, CLOSED);
+                cluster.director.ipvsadm(&format!("-A {service} -s rr")).unwrap();
+            }
+            let client = cluster.client();
+            let errors = [
+                client.connect(way.to(CLOSED)).unwrap_err(),
+                client.udp(way.to(CLOSED), b"anybody?").unwrap_err(),
+            ];
+            for error in errors {
+                assert!(format!("{error:#}").contains("Connection refused"), "{error:#}");
+            }
+        }
+    }
 }

@@ -23,7 +23,7 @@ use lvs_common::{
 };
 
 use self::tables::ForPacket;
-use crate::tables::Route;
+use crate::{icmp::limit::Limit, tables::Route};
 
 /// All maps of a director.
 ///
@@ -62,6 +62,8 @@ pub struct Maps {
     pub counters: Vec<Counters>,
     /// Frames not forwarded, by reason.
     pub reasons: [u64; Reason::CAPACITY],
+    /// ICMP errors that may still be sent.
+    pub limit: Limit,
     /// Ways to clients.
     pub routes: BTreeMap<Be32, Route>,
     /// The way to all other clients.
@@ -103,6 +105,7 @@ impl MemTables {
                 cursors: Vec::new(),
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
+                limit: Limit::default(),
                 routes: BTreeMap::new(),
                 default_route: Route::None,
                 is_full: false,
@@ -114,6 +117,12 @@ impl MemTables {
     /// Directs a frame.
     pub fn direct<F: Frame>(&mut self, frame: &mut F) -> Verdict {
         crate::direct(frame, &mut ForPacket { conns: View::new(&self.conns), maps: &mut self.maps })
+    }
+
+    /// Tells a frame's sender why it was dropped.
+    pub fn tell<F: Frame>(&mut self, frame: &mut F, reason: Reason) -> Option<Verdict> {
+        let tables = &mut ForPacket { conns: View::new(&self.conns), maps: &mut self.maps };
+        crate::tell(frame, reason, tables)
     }
 
     /// Adds a service with its real servers, newest first, and their weights; the slot of the first,

@@ -13,6 +13,7 @@ use lvs_common::{
 use super::{Maps, pool::MemPool};
 use crate::{
     account,
+    icmp::limit::Limit,
     packet::Packet,
     schedule,
     tables::{Route, Tables},
@@ -124,6 +125,10 @@ impl<'a> Tables for ForPacket<'a> {
 
     fn counters(&mut self, dest: u32) -> Option<&mut Counters> {
         self.maps.counters.get_mut(dest as usize)
+    }
+
+    fn limit(&mut self) -> Option<&mut Limit> {
+        Some(&mut self.maps.limit)
     }
 
     fn count_reason(&mut self, reason: Reason) {

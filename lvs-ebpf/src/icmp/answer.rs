@@ -18,8 +18,8 @@ const TTL: u8 = 64;
 
 /// An error.
 pub(super) struct Answer<A> {
-    pub(super) kind: u8,
-    pub(super) code: u8,
+    /// Type and code.
+    pub(super) what: (u8, u8),
     pub(super) info: Be32,
     /// The VIP.
     pub(super) from: A,
@@ -56,39 +56,14 @@ pub(super) fn bare<A: Ip, F: Frame>(
     Ok(())
 }
 
-/// Writes the error's headers before the packet, and sends it.
+/// Writes the error, and sends it to whom it is for.
 #[inline(always)]
 pub(super) fn send<F: Frame, T: Tables>(
     frame: &mut F,
     answer: &Answer<T::Address>,
     tables: &mut T,
 ) -> Result<Verdict, Verdict> {
-    let bytes = headers::<T::Address>() + answer.quoted;
-    if !frame.cut(NETWORK + usize::from(bytes)) {
-        return Err(BROKEN);
-    }
-    let head = Head {
-        source: answer.from,
-        destination: answer.to,
-        protocol: T::Address::ICMP,
-        bytes,
-        carried: Carried {
-            tos: T::Address::error_tos(answer.tos),
-            ttl: TTL,
-            dont_fragment: false,
-            id: answer.id,
-        },
-    };
-    T::Address::write(frame, &head)?;
-    let at = NETWORK + usize::from(T::Address::BYTES);
-    let Answer { kind, code, info, .. } = *answer;
-    let icmp = Icmp { kind, code, check: Be16::new(0), info };
-    *frame.at_mut::<Icmp>(at).ok_or(BROKEN)? = icmp;
-    let message = bytes - T::Address::BYTES;
-    let sum = frame.sum(at, usize::from(message)).ok_or(BROKEN)?;
-    let pseudo = T::Address::icmp_pseudo(answer.from, answer.to, message);
-    let check = Be16::from_raw(!fold(u64::from(sum) + u64::from(pseudo)));
-    *frame.at_mut::<Icmp>(at).ok_or(BROKEN)? = Icmp { check, ..icmp };
+    write(frame, answer)?;
     match tables.route(answer.from, answer.to) {
         Route::Hop(hop) => send::out(frame, &hop),
         Route::NoNeighbour => Ok(Verdict::Pass(Reason::ByStack)),
@@ -96,10 +71,42 @@ pub(super) fn send<F: Frame, T: Tables>(
     }
 }
 
+/// Writes the error's headers before the packet that it quotes, and ends the frame behind it.
+#[inline(always)]
+pub(super) fn write<F: Frame, A: Ip>(frame: &mut F, answer: &Answer<A>) -> Result<(), Verdict> {
+    let bytes = headers::<A>() + answer.quoted;
+    if !frame.cut(NETWORK + usize::from(bytes)) {
+        return Err(BROKEN);
+    }
+    let head = Head {
+        source: answer.from,
+        destination: answer.to,
+        protocol: A::ICMP,
+        bytes,
+        carried: Carried {
+            tos: A::error_tos(answer.tos),
+            ttl: TTL,
+            dont_fragment: false,
+            id: answer.id,
+        },
+    };
+    A::write(frame, &head)?;
+    let at = NETWORK + usize::from(A::BYTES);
+    let Answer { what: (kind, code), info, .. } = *answer;
+    let icmp = Icmp { kind, code, check: Be16::new(0), info };
+    *frame.at_mut::<Icmp>(at).ok_or(BROKEN)? = icmp;
+    let message = bytes - A::BYTES;
+    let sum = frame.sum(at, usize::from(message)).ok_or(BROKEN)?;
+    let pseudo = A::icmp_pseudo(answer.from, answer.to, message);
+    let check = Be16::from_raw(!fold(u64::from(sum) + u64::from(pseudo)));
+    *frame.at_mut::<Icmp>(at).ok_or(BROKEN)? = Icmp { check, ..icmp };
+    Ok(())
+}
+
 const _: () = assert!(size_of::<Icmp>() == 8);
 
 /// Bytes of an error's headers.
 #[inline(always)]
-const fn headers<A: Ip>() -> u16 {
+pub(super) const fn headers<A: Ip>() -> u16 {
     A::BYTES + 8
 }

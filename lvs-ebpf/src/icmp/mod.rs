@@ -8,11 +8,13 @@
 //! | of a client's to the VIP (DR) | the real servers' side | the client, by the stack | [`outgoing`] |
 //! | of the director's that carries one (TUN) | the real servers' side | the client, as the VIP's | [`tunneled`] |
 //!
-//! Neither state nor timer of the connection changes.
+//! Neither state nor timer of the connection changes. What the director itself has to say: [`own`].
 
 mod answer;
 mod incoming;
+pub mod limit;
 mod outgoing;
+pub mod own;
 mod quoted;
 mod tunneled;
 

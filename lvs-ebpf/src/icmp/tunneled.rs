@@ -51,8 +51,8 @@ pub(super) fn relay<F: Frame, T: Tables>(
 
     let carried = T::Address::carried(frame, inside.at)?;
     let mut info = error.icmp.info;
-    if T::Address::is_too_long(&error.icmp) {
-        if !carried.dont_fragment {
+    if (error.icmp.kind, error.icmp.code) == T::Address::TOO_LONG {
+        if T::Address::may_be_cut(carried) {
             // Nobody was to be told: it could have been cut.
             return Err(UNRELATED);
         }
@@ -63,8 +63,7 @@ pub(super) fn relay<F: Frame, T: Tables>(
     }
     let quoted = answer::quotable::<T::Address>(&error.ip, inside.at);
     let answer = Answer {
-        kind: error.icmp.kind,
-        code: error.icmp.code,
+        what: (error.icmp.kind, error.icmp.code),
         info,
         from: request.destination,
         to: request.source,

@@ -9,7 +9,7 @@ use lvs_common::{
     map::Family,
     net::{Addr, Be16, Be32, checksum::Edit},
     verdict::Verdict,
-    wire::{Ethernet, Frame, Icmp},
+    wire::{Ethernet, Frame},
 };
 
 /// Offset of the IP header: behind an untagged Ethernet header.
@@ -27,6 +27,12 @@ pub trait Ip: Copy + Eq + Debug {
     const ICMP: u8;
     /// Bytes of a header without options.
     const BYTES: u16;
+    /// Type and code of ICMP errors: nobody waits at the port,
+    const PORT_UNREACHABLE: (u8, u8);
+    /// its time to live has ended on the way,
+    const TIME_EXCEEDED: (u8, u8);
+    /// it does not fit the next link; what would, is told.
+    const TOO_LONG: (u8, u8);
     /// Bytes that an ICMP error has at most, its IP header included.
     const ERROR_BYTES: u16;
 
@@ -73,8 +79,13 @@ pub trait Ip: Copy + Eq + Debug {
     ) -> Result<(), Verdict>;
     /// Whether an ICMP message of this type is an error.
     fn is_error(kind: u8) -> bool;
-    /// Whether it is the error that says that a packet does not fit a link, and what would.
-    fn is_too_long(icmp: &Icmp) -> bool;
+    /// Whether routers may cut the packet into fragments.
+    #[inline(always)]
+    fn may_be_cut(carried: Carried) -> bool {
+        !carried.dont_fragment
+    }
+    /// Whether a packet may come from it, and be answered.
+    fn is_unicast(self) -> bool;
     /// The type of service, or traffic class, of an error about a packet with this one.
     fn error_tos(tos: u8) -> u8;
     /// What edits of an ICMP error's own addresses and of those that it quotes do to its checksum.

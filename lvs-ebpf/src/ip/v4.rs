@@ -22,6 +22,9 @@ impl Ip for Be32 {
     const CARRIED: u8 = protocol::IPIP;
     const ICMP: u8 = protocol::ICMP;
     const BYTES: u16 = 20;
+    const PORT_UNREACHABLE: (u8, u8) = (Icmp::UNREACHABLE, Icmp::PORT);
+    const TIME_EXCEEDED: (u8, u8) = (Icmp::TIME_EXCEEDED, 0);
+    const TOO_LONG: (u8, u8) = (Icmp::UNREACHABLE, Icmp::TOO_LONG);
     // RFC 1812 §4.3.2.3
     const ERROR_BYTES: u16 = 576;
 
@@ -119,8 +122,10 @@ impl Ip for Be32 {
     }
 
     #[inline(always)]
-    fn is_too_long(icmp: &Icmp) -> bool {
-        icmp.kind == Icmp::UNREACHABLE && icmp.code == Icmp::TOO_LONG
+    fn is_unicast(self) -> bool {
+        // RFC 1122 §3.2.1.3: neither this network, nor loopback, nor groups and what is above them.
+        let [first, ..] = self.bytes();
+        first != 0 && first != 127 && first < 224
     }
 
     #[inline(always)]

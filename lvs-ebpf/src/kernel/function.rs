@@ -9,7 +9,7 @@ use lvs_common::{
     net::Be32,
     sched::Hint,
 };
-use lvs_ebpf::{Connection, packet::Packet, persist, schedule};
+use lvs_ebpf::{Connection, icmp::limit::Limit, packet::Packet, persist, schedule};
 
 use super::{
     KernelTables,
@@ -26,6 +26,8 @@ pub struct Scratch {
     pub packet: Packet<Be32>,
     /// Its connection.
     pub opened: Connection,
+    /// ICMP errors that may still be sent.
+    pub limit: Limit,
     client: Be32,
     assured: Entry,
     service: Service,

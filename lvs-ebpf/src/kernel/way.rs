@@ -10,7 +10,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lvs_common::{net::Be32, verdict::Verdict};
-use lvs_ebpf::{Step, open, packet::Packet};
+use lvs_ebpf::{Step, icmp::own::TOLD, open, packet::Packet};
 
 use super::{KernelTables, XdpFrame, function::scratch};
 
@@ -22,6 +22,8 @@ const BEGUN: u32 = 1 << 17;
 const WRAPS: u32 = 1 << 18;
 /// No action: it is neither TCP nor UDP.
 const OTHER: u32 = 1 << 19;
+/// No action: it is dropped, for the reason of this number, and its sender is to be told.
+const TELLS: u32 = 1 << 20;
 
 /// Directs the frame of a context: what is to be done with it.
 #[inline(always)]
@@ -38,6 +40,9 @@ pub fn direct(context: &XdpContext) -> u32 {
     }
     if action == WRAPS {
         action = lvs_wrap(context.ctx);
+    }
+    if action & TELLS != 0 {
+        action = lvs_tell(context.ctx, action ^ TELLS);
     }
     action
 }
@@ -108,6 +113,21 @@ pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
     settle(verdict, &mut tables)
 }
 
+/// Tells the sender of a dropped packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_tell(context: *mut xdp_md, reason: u32) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_DROP };
+    let told = TOLD.iter().find(|told| **told as u32 == reason);
+    let answer =
+        told.and_then(|told| lvs_ebpf::tell(&mut XdpFrame::new(&context), *told, &mut tables));
+    match answer {
+        Some(Verdict::Redirect(interface)) => redirect(interface),
+        _ => XDP_DROP,
+    }
+}
+
 /// The action of a step, or what is to be done next with what it left.
 #[inline(always)]
 fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_>) -> u32 {
@@ -132,6 +152,7 @@ fn settle(verdict: Verdict, tables: &mut KernelTables<'_>) -> u32 {
     match verdict {
         Verdict::Transmit => XDP_TX,
         Verdict::Pass(_) => XDP_PASS,
+        Verdict::Drop(reason) if TOLD.contains(&reason) => TELLS | reason as u32,
         Verdict::Drop(_) => XDP_DROP,
         Verdict::Redirect(interface) => redirect(interface),
     }

@@ -2,17 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{
-    EtherType, Ethernet2Header, Icmpv4Header, Icmpv4Type, IpDscp, IpNumber, Ipv4Header, UdpHeader,
-};
 use lvs_common::{
     map::{Counters, Method, NextHop, tunnel},
-    net::{Be16, Mac, checksum},
+    net::{Be16, checksum},
     verdict::{Reason, Verdict},
 };
 use lvs_ebpf::tables::Route;
 
 use crate::{
+    complaint::{Complaint, GUE_PORT, wrapped},
     director::{Director, FORWARDED, Outcome, RETURNED},
     frame::{ACK, Frame, SYN, frame},
     layout::{
@@ -26,59 +24,6 @@ const ERRORS: [(u8, u8); 5] = [(3, 1), (3, 3), (3, 4), (4, 0), (11, 0)];
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 200);
 const INFO: [u8; 4] = [0, 0, 5, 120];
 const ID: u16 = 0x4321;
-const GUE_PORT: u16 = 6080;
-
-/// An error to be.
-#[derive(Clone)]
-struct Complaint {
-    macs: (Mac, Mac),
-    from: Ipv4Addr,
-    to: Ipv4Addr,
-    ttl: u8,
-    tos: u8,
-    id: u16,
-    what: (u8, u8),
-    info: [u8; 4],
-    quoted: Vec<u8>,
-}
-
-impl Complaint {
-    fn packet(&self) -> Vec<u8> {
-        let (type_u8, code_u8) = self.what;
-        let kind = Icmpv4Type::Unknown { type_u8, code_u8, bytes5to8: self.info };
-        let icmp = Icmpv4Header::with_checksum(kind, &self.quoted);
-        let mut ip =
-            Ipv4Header::new(0, self.ttl, IpNumber::ICMP, self.from.octets(), self.to.octets())
-                .unwrap();
-        ip.dscp = IpDscp::try_new(self.tos >> 2).unwrap();
-        ip.identification = self.id;
-        ip.dont_fragment = false;
-        ip.set_payload_len(8 + self.quoted.len()).unwrap();
-        let mut bytes = Vec::new();
-        ip.write(&mut bytes).unwrap();
-        icmp.write(&mut bytes).unwrap();
-        [bytes, self.quoted.clone()].concat()
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        framed(self.macs, &self.packet())
-    }
-
-    fn hop(self, macs: (Mac, Mac)) -> Self {
-        Self { macs, ttl: self.ttl - 1, ..self }
-    }
-}
-
-fn framed((source, destination): (Mac, Mac), packet: &[u8]) -> Vec<u8> {
-    let ethernet = Ethernet2Header {
-        source: source.bytes(),
-        destination: destination.bytes(),
-        ether_type: EtherType::IPV4,
-    };
-    let mut bytes = Vec::new();
-    ethernet.write(&mut bytes).unwrap();
-    [bytes, packet.to_vec()].concat()
-}
 
 /// An error from outside, about a packet of the VIP's.
 fn from_outside(what: (u8, u8), quoted: &[u8]) -> Complaint {
@@ -240,28 +185,6 @@ fn in_tun_it_goes_through_the_tunnel_as_it_is() {
         assert_eq!((outcome.after[15], outcome.after[22]), (0xc0, 59));
         counted(&director, (1, error.packet().len() as u64), (0, 0));
     }
-}
-
-/// What the director sends into a tunnel: the outer IP packet.
-fn wrapped(wrap: u8, inside: &[u8]) -> Vec<u8> {
-    let (protocol, head) = match wrap & tunnel::KIND {
-        tunnel::GUE => {
-            let ip = Ipv4Header::new(0, 63, IpNumber::UDP, DIP.octets(), RIPS[0].ip().octets());
-            let body = [&[0, 4, 0, 0], inside].concat();
-            let udp = UdpHeader::with_ipv4_checksum(40_000, GUE_PORT, &ip.unwrap(), &body).unwrap();
-            (17, [&udp.to_bytes()[..], &[0, 4, 0, 0]].concat())
-        }
-        tunnel::GRE if wrap & tunnel::CHECKSUM != 0 => (47, vec![0x80, 0, 8, 0, 1, 2, 0, 0]),
-        tunnel::GRE => (47, vec![0, 0, 8, 0]),
-        _ => (4, vec![]),
-    };
-    let (from, to) = (DIP.octets(), RIPS[0].ip().octets());
-    let mut ip = Ipv4Header::new(0, 63, IpNumber(protocol), from, to).unwrap();
-    ip.dont_fragment = true;
-    ip.set_payload_len(head.len() + inside.len()).unwrap();
-    let mut packet = Vec::new();
-    ip.write(&mut packet).unwrap();
-    [packet, head, inside.to_vec()].concat()
 }
 
 const WRAPS: [(u8, u32); 4] = [

@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p lvs-ebpf --features host`
 
+mod complaint;
 mod director;
 mod frame;
 mod layout;
@@ -14,5 +15,6 @@ mod parsing;
 mod reuse;
 mod states;
 mod tables;
+mod telling;
 mod tun;
 mod wild;

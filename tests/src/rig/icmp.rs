@@ -14,6 +14,9 @@ use super::{
 /// Port unreachable, which a host without a tunnel device says (`tunnel4_rcv`).
 const PORT_UNREACHABLE: [u8; 2] = [3, 3];
 
+/// What fits into 576 bytes.
+const QUOTED_MAX: usize = 548;
+
 /// An IPv4 packet with an error.
 #[derive(Clone, Debug)]
 pub struct Complaint {
@@ -81,6 +84,22 @@ impl Rig<'_> {
         let mac = self.interface(Side::Clients).mac;
         let wrong = unchanged(&frame, &framed(place::ROUTER, mac, &expected.packet()));
         Ok(Gone { way: Way::Forwarded(packet.from), seen: Seen::read(&frame), wrong })
+    }
+}
+
+impl Rig<'_> {
+    /// The frame in which the director says that there is no real server.
+    pub(super) fn refusal(&self, packet: &Packet) -> Vec<u8> {
+        let mut quoted = packet.packet();
+        quoted.truncate(QUOTED_MAX);
+        let complaint = Complaint {
+            ends: (v4(packet.to.ip()), v4(packet.from.ip())),
+            head: (0xc0, 64, packet::ID),
+            what: PORT_UNREACHABLE,
+            info: 0,
+            quoted,
+        };
+        framed(place::ROUTER, self.interface(Side::Clients).mac, &complaint.packet())
     }
 }
 

@@ -21,6 +21,8 @@ pub const PSH: u8 = 8;
 pub const ACK: u8 = 16;
 
 const ETHERNET: usize = 14;
+/// Identification of every packet's fragments, which it never has.
+pub(super) const ID: u16 = 0x1234;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 pub(super) const ICMP: u8 = 1;
@@ -105,7 +107,7 @@ impl Packet {
         match (self.from.ip(), self.to.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 frame.extend([8, 0]);
-                frame.extend(header_v4(self.protocol(), self.ttl, 0x1234, from, to, segment.len()));
+                frame.extend(header_v4(self.protocol(), self.ttl, ID, from, to, segment.len()));
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 frame.extend([0x86, 0xdd]);

@@ -13,7 +13,7 @@ mod gue;
 mod outer;
 
 use lvs_common::{
-    map::tunnel,
+    map::{Dest, tunnel},
     net::{Be16, Be32, protocol},
     verdict::{Reason, Verdict},
     wire::{ETHERTYPE_IPV4, Ethernet, Frame, Ipv4, Udp},
@@ -42,27 +42,19 @@ pub(crate) fn send<F: Frame, T: Tables>(
 ) -> Result<Verdict, Verdict> {
     let dest = tables.dest(connection.dest).ok_or(BROKEN)?;
     let hop = send::hop(connection.next_hop, tables)?;
-    let kind = dest.tunnel & tunnel::KIND;
-    let summed =
-        kind != tunnel::IPIP && dest.tunnel & (tunnel::CHECKSUM | tunnel::REMOTE_CHECKSUM) != 0;
-    let head = match kind {
-        tunnel::IPIP => 0,
-        tunnel::GUE => gue::BYTES,
-        tunnel::GRE => gre::bytes(summed),
-        _ => return Err(BROKEN),
-    };
+    let (kind, summed) = (dest.tunnel & tunnel::KIND, is_summed(dest));
+    let room = headers(dest).ok_or(BROKEN)?;
 
     // As in IPVS, life ends before length matters.
     T::Address::age(frame)?;
     let carried = T::Address::carried(frame, NETWORK)?;
-    let room = Be32::BYTES + head;
     let bytes = u32::from(packet.bytes) + u32::from(room);
     // A generic hook sees merged segments; only the interface that they came in by takes them as such.
     let merged =
         tables.is_generic() && u32::from(packet.bytes) > hop.mtu && send::reflects(frame, hop);
     let fits = bytes <= hop.mtu || merged;
     let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
-    if !fits && carried.dont_fragment {
+    if !fits && !T::Address::may_be_cut(carried) {
         return Err(TOO_LONG);
     }
 
@@ -101,6 +93,23 @@ pub(crate) fn send<F: Frame, T: Tables>(
     outer.carried.ttl = carried.ttl.saturating_add(1);
     Be32::write(frame, &outer)?;
     Ok(Verdict::Pass(Reason::ByStack))
+}
+
+/// Bytes that a tunnel's headers take.
+#[inline(always)]
+pub(crate) fn headers(dest: &Dest) -> Option<u16> {
+    match dest.tunnel & tunnel::KIND {
+        tunnel::IPIP => Some(Be32::BYTES),
+        tunnel::GUE => Some(Be32::BYTES + gue::BYTES),
+        tunnel::GRE => Some(Be32::BYTES + gre::bytes(is_summed(dest))),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+const fn is_summed(dest: &Dest) -> bool {
+    dest.tunnel & tunnel::KIND != tunnel::IPIP
+        && dest.tunnel & (tunnel::CHECKSUM | tunnel::REMOTE_CHECKSUM) != 0
 }
 
 /// What is the same for all packets of a client's port, and for few others'.
