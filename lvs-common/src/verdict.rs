@@ -75,12 +75,16 @@ reasons! {
     TableFull = 15, "table_full";
     /// Dropped: two CPUs opened connections of one client at once, or another IPv6 client's connection has its place; the client sends again.
     Racing = 16, "racing";
-    /// Passed after rewriting: the stack sends it, since its neighbour is not known yet or the frame is larger than one segment.
+    /// Passed after rewriting, if any is needed: the stack sends it, since its neighbour is not known yet, the frame is larger than one segment, or the way is none that the program knows.
     ByStack = 17, "by_stack";
     /// Dropped: tables contradict each other; never in a sound director.
     Broken = 18, "broken";
     /// Dropped: its driver leaves no room before the frame for a tunnel's outer headers.
     NoHeadroom = 19, "no_headroom";
+    /// Passed: an ICMP error that is about no connection here.
+    Unrelated = 20, "unrelated";
+    /// Dropped: an ICMP error about a connection, with a wrong checksum.
+    BadChecksum = 21, "bad_checksum";
 }
 
 impl Reason {

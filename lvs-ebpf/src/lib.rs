@@ -20,6 +20,7 @@ mod connection;
 mod forward;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+pub mod icmp;
 pub mod ip;
 pub mod open;
 pub mod packet;
@@ -34,7 +35,10 @@ use lvs_common::{
     wire::Frame,
 };
 
-pub use self::connection::Connection;
+pub use self::{
+    connection::Connection,
+    icmp::{own::tell, relate},
+};
 use crate::{ip::Ip, packet::Packet, tables::Tables};
 
 /// Directs one frame.
@@ -48,6 +52,7 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
                 Ok(connection) => send(frame, &packet, connection, tables),
                 Err(refused) => Step::Done(refused),
             },
+            Step::Other => relate(frame, tables),
             Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
         }
     };
@@ -61,6 +66,8 @@ pub enum Step<A> {
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
+    /// It is neither TCP nor UDP: [`relate`].
+    Other,
     /// Its real server is at the end of a tunnel: [`wrap`].
     Wraps(Packet<A>, Connection),
 }
@@ -70,6 +77,7 @@ pub enum Step<A> {
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
     let packet = match parse::parse::<T::Address, F>(frame) {
         Ok(packet) => packet,
+        Err(Verdict::Pass(Reason::OtherProtocol)) => return Step::Other,
         Err(refused) => return Step::Done(refused),
     };
     way(frame, &packet, tables).unwrap_or_else(Step::Done)

@@ -7,7 +7,7 @@ use lvs_common::{
     verdict::Reason,
 };
 
-use crate::{connection::Row, ip::Ip, packet::Packet, persist};
+use crate::{connection::Row, icmp::limit::Limit, ip::Ip, packet::Packet, persist};
 
 /// Where a packet to a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub trait Tables: Sized {
     fn weigh(&mut self, dest: u32, total: u64);
     /// This CPU's counters of a real server.
     fn counters(&mut self, dest: u32) -> Option<&mut Counters>;
+    /// How many ICMP errors this CPU may still send.
+    fn limit(&mut self) -> Option<&mut Limit>;
     /// One more frame that was not forwarded.
     fn count_reason(&mut self, reason: Reason);
 }

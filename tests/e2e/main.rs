@@ -8,6 +8,7 @@ mod cluster;
 mod counting;
 mod demo;
 mod forwarding;
+mod icmp;
 mod lab;
 mod manual;
 

@@ -68,3 +68,30 @@ fn requests(mode: Mode) {
     let listing = cluster.director.ipvsadm("-Ln -t 192.168.4.15:82 --tun-info").unwrap();
     assert!(listing.contains("Tunnel  gue:5555:+c"), "{listing}");
 }
+
+#[test]
+fn large_uploads_fit_through_tunnels_on_links_of_1500_bytes_without_tuning() {
+    let topology = Topology::dr(Offload::Prepared).unwrap();
+    let ends = ends(&topology);
+    let cluster = Cluster::on(topology, Mode::Native);
+    for flag in TYPES {
+        let way = Way { flag, ..DR };
+        // What a client has learnt of the path to the VIP it would remember for the next tunnel.
+        cluster.topology.host("client").netns().ip(&["route flush cache"]).unwrap();
+        cluster.serve(way, "-t", 80, "-s rr");
+        let before = told(&cluster);
+        for _ in way.servers {
+            assert_eq!(cluster.client().upload(way.to(80), 5_000_000).unwrap().status(), 200);
+        }
+        assert!(told(&cluster) > before, "{flag}: nobody was told of the tunnel's MTU");
+        cluster.director.ipvsadm(&format!("-D {}", way.service("-t", 80))).unwrap();
+    }
+    for end in ends {
+        assert_eq!(end.complaints(), "");
+    }
+}
+
+/// Packets so far that were too long.
+fn told(cluster: &Cluster) -> u64 {
+    cluster.director.status().unwrap().reason("over_mtu").unwrap_or(0)
+}

@@ -33,6 +33,13 @@ impl Addr {
         Self([Be32::new(0), Be32::new(0), Be32::new(0xffff), address])
     }
 
+    /// Whether it is an IPv4 address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_v4(self) -> bool {
+        self.0[0].raw() | self.0[1].raw() | self.0[2].raw() ^ Be32::new(0xffff).raw() == 0
+    }
+
     /// The last four bytes: the IPv4 address, if this is one.
     #[inline(always)]
     #[must_use]

@@ -39,6 +39,13 @@ impl Edit {
         self.word(old[0], new[0]).word(old[1], new[1]).word(old[2], new[2]).word(old[3], new[3])
     }
 
+    /// And all that another edit changes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// The checksum of the packet after the edit, given the one before.
     #[inline(always)]
     #[must_use]

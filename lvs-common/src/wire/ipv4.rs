@@ -63,6 +63,13 @@ impl Ipv4 {
         self.fragment.raw() & Self::FRAGMENT_BITS.raw() != 0
     }
 
+    /// Whether the payload begins here: of a whole datagram, or of a first fragment.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_beginning(&self) -> bool {
+        self.fragment.raw() & Be16::new(0x1fff).raw() == 0
+    }
+
     /// Whether no router may cut it into fragments.
     #[inline(always)]
     #[must_use]

@@ -1,6 +1,7 @@
 //! Headers as they lie in a frame, and the frame they lie in.
 
 mod ethernet;
+mod icmp;
 mod ipv4;
 mod ipv6;
 mod sctp;
@@ -9,6 +10,7 @@ mod tunnel;
 mod udp;
 
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
+pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use ipv6::{Extension, Ipv6};
 pub use sctp::{Chunk, Sctp, chunk};
@@ -43,6 +45,7 @@ wire!(
     Gre: 4,
     GreChecksum: 4,
     Gue: 4,
+    Icmp: 8,
     Ipv4: 20,
     Ipv6: 40,
     Tcp: 20,
@@ -70,6 +73,13 @@ pub trait Frame {
     /// Makes room for `bytes` before the first one, for the Ethernet header to move there: what was at
     /// an offset is then `bytes` behind it. Returns whether there was room.
     fn grow(&mut self, bytes: usize) -> bool;
+
+    /// Takes `bytes` away from the start: what was at an offset is then `bytes` before it. Returns whether
+    /// there were so many.
+    fn shrink(&mut self, bytes: usize) -> bool;
+
+    /// Makes the frame end after `len` bytes, of which it has more, or as many. Returns whether it does.
+    fn cut(&mut self, len: usize) -> bool;
 
     /// The RFC 1071 sum of `bytes` from `offset` on, folded, not complemented; `None` when the frame
     /// has not so many, or they are more than a link carries.
@@ -146,6 +156,18 @@ pub mod host {
             let grown = [&vec![0; bytes], self.bytes()].concat();
             *self = Self::new(&grown, self.ingress).with_headroom(headroom);
             true
+        }
+
+        fn shrink(&mut self, bytes: usize) -> bool {
+            let Some(rest) = self.bytes().get(bytes..) else { return false };
+            *self = Self::new(rest, self.ingress).with_headroom(self.headroom + bytes);
+            true
+        }
+
+        fn cut(&mut self, len: usize) -> bool {
+            let fits = len <= self.len;
+            self.len = self.len.min(len);
+            fits
         }
 
         fn sum(&self, offset: usize, bytes: usize) -> Option<u16> {

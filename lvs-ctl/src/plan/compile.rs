@@ -147,9 +147,6 @@ fn forwarding(dest: &model::Dest) -> Result<Forwarding, Unsupported> {
     match dest.method {
         model::Method::Masq => Ok(plain(Method::MASQ)),
         model::Method::DirectRoute => Ok(plain(Method::DIRECT_ROUTE)),
-        model::Method::Tunnel(_) if dest.addr.address.is_ipv6() => {
-            Err(Unsupported::Option("a tunnel to an IPv6 address"))
-        }
         model::Method::Tunnel(wrap) => {
             let (tunnel, port) = tunnel(wrap);
             Ok(Forwarding { method: Method::TUNNEL, tunnel, tunnel_port: Be16::new(port) })

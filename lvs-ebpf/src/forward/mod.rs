@@ -2,7 +2,7 @@
 
 mod dr;
 mod nat;
-mod send;
+pub(crate) mod send;
 pub(crate) mod tun;
 
 use lvs_common::{

@@ -8,18 +8,18 @@ use lvs_common::{
 
 use crate::{packet::Packet, tables::Tables};
 
-pub(super) const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
+pub(crate) const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
 /// The next hop of a real server.
 #[inline(always)]
-pub(super) fn hop<T: Tables>(slot: u32, tables: &T) -> Result<&NextHop, Verdict> {
+pub(crate) fn hop<T: Tables>(slot: u32, tables: &T) -> Result<&NextHop, Verdict> {
     let hop = tables.next_hop(slot).filter(|hop| hop.interface != 0);
     hop.ok_or(Verdict::Drop(Reason::NoNextHop))
 }
 
 /// The next hop of a real server, if the packet fits through.
 #[inline(always)]
-pub(super) fn to_dest<'t, T: Tables>(
+pub(crate) fn to_dest<'t, T: Tables>(
     packet: &Packet<T::Address>,
     slot: u32,
     tables: &'t T,
@@ -33,13 +33,13 @@ pub(super) fn to_dest<'t, T: Tables>(
 
 /// Whether the frame leaves in the driver by the interface that it came in by.
 #[inline(always)]
-pub(super) fn reflects<F: Frame>(frame: &F, hop: &NextHop) -> bool {
+pub(crate) fn reflects<F: Frame>(frame: &F, hop: &NextHop) -> bool {
     hop.flags & NextHop::REFLECTS != 0 && hop.interface == frame.ingress()
 }
 
 /// Addressed to the next hop and out.
 #[inline(always)]
-pub(super) fn out<F: Frame>(frame: &mut F, hop: &NextHop) -> Result<Verdict, Verdict> {
+pub(crate) fn out<F: Frame>(frame: &mut F, hop: &NextHop) -> Result<Verdict, Verdict> {
     let reflects = reflects(frame, hop);
     let ethernet = frame.at_mut::<Ethernet>(0).ok_or(BROKEN)?;
     ethernet.destination = hop.destination;

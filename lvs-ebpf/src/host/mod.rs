@@ -30,7 +30,7 @@ use lvs_common::{
 };
 
 use self::tables::ForPacket;
-use crate::{ip, tables::Route};
+use crate::{icmp::limit::Limit, ip, tables::Route};
 
 /// All maps of a director.
 ///
@@ -72,6 +72,8 @@ pub struct Maps {
     pub counters: Vec<Counters>,
     /// Frames not forwarded, by reason.
     pub reasons: [u64; Reason::CAPACITY],
+    /// ICMP errors that may still be sent.
+    pub limit: Limit,
     /// Ways to clients.
     pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
@@ -115,6 +117,7 @@ impl MemTables {
                 remembered: RefCell::new(BTreeMap::new()),
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
+                limit: Limit::default(),
                 routes: BTreeMap::new(),
                 default_route: Route::None,
                 is_full: false,
@@ -131,6 +134,17 @@ impl MemTables {
             return crate::direct(frame, &mut ForPacket::<Addr6>::new(conns, maps));
         }
         crate::direct(frame, &mut ForPacket::<Be32>::new(View::new(&self.conns), maps))
+    }
+
+    /// Tells a frame's sender why it was dropped.
+    pub fn tell<F: Frame>(&mut self, frame: &mut F, reason: Reason) -> Option<Verdict> {
+        let maps = &mut self.maps;
+        if ip::is_of::<Addr6, F>(frame) {
+            let conns = View::with_ends(&self.conns6);
+            return crate::tell(frame, reason, &mut ForPacket::<Addr6>::new(conns, maps));
+        }
+        let conns = View::new(&self.conns);
+        crate::tell(frame, reason, &mut ForPacket::<Be32>::new(conns, maps))
     }
 
     /// Adds a service with its real servers, newest first, and their weights; the slot of the first,

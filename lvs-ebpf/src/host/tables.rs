@@ -16,6 +16,7 @@ use lvs_common::{
 use super::{Maps, family::Kept, pool::MemPool};
 use crate::{
     account,
+    icmp::limit::Limit,
     packet::Packet,
     schedule,
     tables::{Route, Tables},
@@ -139,6 +140,10 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
 
     fn counters(&mut self, dest: u32) -> Option<&mut Counters> {
         self.maps.counters.get_mut(dest as usize)
+    }
+
+    fn limit(&mut self) -> Option<&mut Limit> {
+        Some(&mut self.maps.limit)
     }
 
     fn count_reason(&mut self, reason: Reason) {

@@ -26,27 +26,75 @@ pub trait Ip: Copy + Eq + Debug {
     const CARRIED: u8;
     /// Whether every UDP datagram has a checksum.
     const UDP_IS_SUMMED: bool;
+    /// The number of its ICMP.
+    const ICMP: u8;
+    /// Bytes of a header without options.
+    const BYTES: u16;
+    /// Type and code of ICMP errors: nobody waits at the port,
+    const PORT_UNREACHABLE: (u8, u8);
+    /// its time to live has ended on the way,
+    const TIME_EXCEEDED: (u8, u8);
+    /// it does not fit the next link; what would, is told.
+    const TOO_LONG: (u8, u8);
+    /// Bytes that an ICMP error has at most, its IP header included.
+    const ERROR_BYTES: u16;
 
     /// What the IP header says.
     ///
     /// # Errors
     /// It contradicts itself or the frame, or is a fragment's.
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict>;
+    /// What the IP header at an offset says, of a packet that an ICMP error quotes the beginning of; none
+    /// if it says nothing about ports.
+    fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>>;
     /// One hop less to live, which must leave some.
     ///
     /// # Errors
     /// It does not.
     fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict>;
-    /// What a tunnel's outer header takes over.
+    /// What a tunnel's outer header, or an ICMP error, takes over from the header at an offset.
     ///
     /// # Errors
     /// The frame has no such header.
-    fn carried<F: Frame>(frame: &F) -> Result<Carried, Verdict>;
+    fn carried<F: Frame>(frame: &F, at: usize) -> Result<Carried, Verdict>;
+    /// Writes a whole header without options, and its checksum.
+    ///
+    /// # Errors
+    /// The frame has no room for it.
+    fn write<F: Frame>(frame: &mut F, head: &Head<Self>) -> Result<(), Verdict>;
     /// Writes an address into the header; `edit` is what that does to sums.
     ///
     /// # Errors
     /// The frame has no such header.
-    fn readdress<F: Frame>(self, frame: &mut F, end: End, edit: Edit) -> Result<(), Verdict>;
+    fn readdress<F: Frame>(self, frame: &mut F, end: End, edit: Edit) -> Result<(), Verdict> {
+        self.readdress_at(frame, NETWORK, end, edit)
+    }
+    /// The same in the header at an offset.
+    ///
+    /// # Errors
+    /// The frame has no such header.
+    fn readdress_at<F: Frame>(
+        self,
+        frame: &mut F,
+        at: usize,
+        end: End,
+        edit: Edit,
+    ) -> Result<(), Verdict>;
+    /// Whether an ICMP message of this type is an error.
+    fn is_error(kind: u8) -> bool;
+    /// Whether routers may cut the packet into fragments.
+    #[inline(always)]
+    fn may_be_cut(carried: Carried) -> bool {
+        !carried.dont_fragment
+    }
+    /// Whether a packet may come from it, and be answered.
+    fn is_unicast(self) -> bool;
+    /// The type of service, or traffic class, of an error about a packet with this one.
+    fn error_tos(tos: u8) -> u8;
+    /// What edits of an ICMP error's own addresses and of those that it quotes do to its checksum.
+    fn icmp_edit(outer: Edit, quoted: Edit) -> Edit;
+    /// What goes into its checksum beside the message.
+    fn icmp_pseudo(source: Self, destination: Self, length: u16) -> u16;
     /// What a change of addresses does to sums over them.
     fn edit(before: Self, after: Self) -> Edit;
     /// The sum over the pseudo-header, folded, not complemented.
@@ -85,6 +133,21 @@ pub struct Header<A> {
     pub payload: usize,
 }
 
+/// What a new IP header says.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<A> {
+    /// Source address.
+    pub source: A,
+    /// Destination address.
+    pub destination: A,
+    /// Protocol of the payload.
+    pub protocol: u8,
+    /// Header and payload, bytes.
+    pub bytes: u16,
+    /// The rest.
+    pub carried: Carried,
+}
+
 /// What a tunnel's outer header takes over from the packet that it carries.
 #[derive(Clone, Copy, Debug)]
 pub struct Carried {
@@ -94,8 +157,6 @@ pub struct Carried {
     pub ttl: u8,
     /// Whether it may not be cut into fragments.
     pub dont_fragment: bool,
-    /// Whether the packet that carries it may be, if it is too long for the link.
-    pub cuttable: bool,
     /// Identification of its fragments; 0 if it has none.
     pub id: Be16,
 }

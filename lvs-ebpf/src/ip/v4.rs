@@ -8,10 +8,10 @@ use lvs_common::{
         protocol,
     },
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_IPV4, Frame, Ipv4},
+    wire::{ETHERTYPE_IPV4, Frame, Icmp, Ipv4},
 };
 
-use super::{Carried, End, Header, Ip, NETWORK};
+use super::{Carried, End, Head, Header, Ip, NETWORK};
 use crate::parse::MALFORMED;
 
 const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
@@ -21,6 +21,13 @@ impl Ip for Be32 {
     const ETHERTYPE: Be16 = ETHERTYPE_IPV4;
     const CARRIED: u8 = protocol::IPIP;
     const UDP_IS_SUMMED: bool = false;
+    const ICMP: u8 = protocol::ICMP;
+    const BYTES: u16 = 20;
+    const PORT_UNREACHABLE: (u8, u8) = (Icmp::UNREACHABLE, Icmp::PORT);
+    const TIME_EXCEEDED: (u8, u8) = (Icmp::TIME_EXCEEDED, 0);
+    const TOO_LONG: (u8, u8) = (Icmp::UNREACHABLE, Icmp::TOO_LONG);
+    // RFC 1812 §4.3.2.3
+    const ERROR_BYTES: u16 = 576;
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
@@ -52,22 +59,92 @@ impl Ip for Be32 {
     }
 
     #[inline(always)]
-    fn carried<F: Frame>(frame: &F) -> Result<Carried, Verdict> {
-        let ip = frame.at::<Ipv4>(NETWORK).ok_or(BROKEN)?;
-        let (tos, ttl, id) = (ip.tos, ip.ttl, ip.id);
-        let dont_fragment = ip.dont_fragment();
-        Ok(Carried { tos, ttl, dont_fragment, cuttable: !dont_fragment, id })
+    fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>> {
+        let ip = frame.at::<Ipv4>(at)?;
+        let header = ip.header_len();
+        if !ip.is_v4() || header < Ipv4::MIN_LEN || !ip.is_beginning() {
+            return None;
+        }
+        Some(Header {
+            source: ip.source,
+            destination: ip.destination,
+            protocol: ip.protocol,
+            bytes: ip.total_length.get(),
+            payload: at + header,
+        })
     }
 
     #[inline(always)]
-    fn readdress<F: Frame>(self, frame: &mut F, end: End, edit: Edit) -> Result<(), Verdict> {
-        let ip = frame.at_mut::<Ipv4>(NETWORK).ok_or(BROKEN)?;
+    fn carried<F: Frame>(frame: &F, at: usize) -> Result<Carried, Verdict> {
+        let ip = frame.at::<Ipv4>(at).ok_or(BROKEN)?;
+        let (tos, ttl, id) = (ip.tos, ip.ttl, ip.id);
+        let dont_fragment = ip.dont_fragment();
+        Ok(Carried { tos, ttl, dont_fragment, id })
+    }
+
+    #[inline(always)]
+    fn write<F: Frame>(frame: &mut F, head: &Head<Self>) -> Result<(), Verdict> {
+        let Carried { tos, ttl, dont_fragment, id } = head.carried;
+        let header = Ipv4 {
+            version_ihl: Ipv4::PLAIN,
+            tos,
+            total_length: Be16::new(head.bytes),
+            id,
+            fragment: if dont_fragment { Ipv4::DONT_FRAGMENT } else { Be16::new(0) },
+            ttl,
+            protocol: head.protocol,
+            check: Be16::new(0),
+            source: head.source,
+            destination: head.destination,
+        };
+        *frame.at_mut::<Ipv4>(NETWORK).ok_or(BROKEN)? = header.sealed();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn readdress_at<F: Frame>(
+        self,
+        frame: &mut F,
+        at: usize,
+        end: End,
+        edit: Edit,
+    ) -> Result<(), Verdict> {
+        let ip = frame.at_mut::<Ipv4>(at).ok_or(BROKEN)?;
         ip.check = edit.apply(ip.check);
         match end {
             End::Source => ip.source = self,
             End::Destination => ip.destination = self,
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u8) -> bool {
+        matches!(kind, Icmp::UNREACHABLE | Icmp::SOURCE_QUENCH | Icmp::TIME_EXCEEDED)
+    }
+
+    #[inline(always)]
+    fn is_unicast(self) -> bool {
+        // RFC 1122 §3.2.1.3: neither this network, nor loopback, nor groups and what is above them.
+        let [first, ..] = self.bytes();
+        first != 0 && first != 127 && first < 224
+    }
+
+    #[inline(always)]
+    fn error_tos(tos: u8) -> u8 {
+        // RFC 1812 §4.3.2.5: internetwork control.
+        tos & 0x1e | 0xc0
+    }
+
+    #[inline(always)]
+    fn icmp_edit(_: Edit, _: Edit) -> Edit {
+        // No pseudo-header; and what a quoted address changes, the quoted header's checksum undoes.
+        Edit::new()
+    }
+
+    #[inline(always)]
+    fn icmp_pseudo(_: Self, _: Self, _: u16) -> u16 {
+        0
     }
 
     #[inline(always)]

@@ -11,7 +11,7 @@ use lvs_common::{
     wire::{ETHERTYPE_IPV6, Extension, Frame, Ipv6},
 };
 
-use super::{Carried, End, Header, Ip, NETWORK};
+use super::{Carried, End, Head, Header, Ip, NETWORK};
 use crate::parse::MALFORMED;
 
 const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
@@ -27,6 +27,13 @@ impl Ip for Addr6 {
     const ETHERTYPE: Be16 = ETHERTYPE_IPV6;
     const CARRIED: u8 = protocol::IPV6;
     const UDP_IS_SUMMED: bool = true;
+    const ICMP: u8 = protocol::ICMPV6;
+    const BYTES: u16 = 40;
+    // RFC 4443 §3
+    const PORT_UNREACHABLE: (u8, u8) = (1, 4);
+    const TIME_EXCEEDED: (u8, u8) = (3, 0);
+    const TOO_LONG: (u8, u8) = (2, 0);
+    const ERROR_BYTES: u16 = 1280;
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
@@ -54,23 +61,93 @@ impl Ip for Addr6 {
     }
 
     #[inline(always)]
-    fn carried<F: Frame>(frame: &F) -> Result<Carried, Verdict> {
-        let ip = frame.at::<Ipv6>(NETWORK).ok_or(BROKEN)?;
-        // The sender must learn of a link that is too narrow; routers behind it may cut the outer packet
-        // (`ip_vs_prepare_tunneled_skb`).
-        let (tos, ttl) = (ip.class(), ip.hop_limit);
-        Ok(Carried { tos, ttl, dont_fragment: false, cuttable: false, id: Be16::new(0) })
+    fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>> {
+        // Behind extension headers nobody looks: an error quotes little more than they take.
+        let ip = frame.at::<Ipv6>(at)?;
+        let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
+        ip.is_v6().then_some(Header {
+            source: Self::new(ip.source),
+            destination: Self::new(ip.destination),
+            protocol: ip.next_header,
+            bytes: u16::try_from(length).unwrap_or(u16::MAX),
+            payload: at + size_of::<Ipv6>(),
+        })
     }
 
     #[inline(always)]
-    fn readdress<F: Frame>(self, frame: &mut F, end: End, _: Edit) -> Result<(), Verdict> {
+    fn carried<F: Frame>(frame: &F, at: usize) -> Result<Carried, Verdict> {
+        let ip = frame.at::<Ipv6>(at).ok_or(BROKEN)?;
+        // Routers behind a link that is wide enough may cut what carries it
+        // (`ip_vs_prepare_tunneled_skb`).
+        let (tos, ttl) = (ip.class(), ip.hop_limit);
+        Ok(Carried { tos, ttl, dont_fragment: false, id: Be16::new(0) })
+    }
+
+    #[inline(always)]
+    fn write<F: Frame>(frame: &mut F, head: &Head<Self>) -> Result<(), Verdict> {
+        let class = u32::from(head.carried.tos) << 20;
+        *frame.at_mut::<Ipv6>(NETWORK).ok_or(BROKEN)? = Ipv6 {
+            version_class_flow: Be32::new(6 << 28 | class),
+            payload_length: Be16::new(head.bytes.wrapping_sub(Self::BYTES)),
+            next_header: head.protocol,
+            hop_limit: head.carried.ttl,
+            source: head.source.addr(),
+            destination: head.destination.addr(),
+        };
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn readdress_at<F: Frame>(
+        self,
+        frame: &mut F,
+        at: usize,
+        end: End,
+        _: Edit,
+    ) -> Result<(), Verdict> {
         // The header has no checksum.
-        let ip = frame.at_mut::<Ipv6>(NETWORK).ok_or(BROKEN)?;
+        let ip = frame.at_mut::<Ipv6>(at).ok_or(BROKEN)?;
         match end {
             End::Source => ip.source = self.addr(),
             End::Destination => ip.destination = self.addr(),
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u8) -> bool {
+        // RFC 4443 §2.1; 0 is reserved.
+        kind != 0 && kind < 128
+    }
+
+    #[inline(always)]
+    fn may_be_cut(_: Carried) -> bool {
+        // Only the sender cuts (RFC 8200 §4.5), and must learn of a link that is too narrow.
+        false
+    }
+
+    #[inline(always)]
+    fn is_unicast(self) -> bool {
+        // Neither unspecified nor loopback (RFC 4291 §2.5.2, §2.5.3) nor a group (§2.7).
+        let [a, b, c, d] = self.addr().words();
+        let near = a.raw() | b.raw() | c.raw() == 0 && d.get() <= 1;
+        !near && a.get() >> 24 != 0xff
+    }
+
+    #[inline(always)]
+    fn error_tos(_: u8) -> u8 {
+        0
+    }
+
+    #[inline(always)]
+    fn icmp_edit(outer: Edit, quoted: Edit) -> Edit {
+        // Of the addresses in the pseudo-header, and of those in the quoted header, which has no checksum.
+        outer.and(quoted)
+    }
+
+    #[inline(always)]
+    fn icmp_pseudo(source: Self, destination: Self, length: u16) -> u16 {
+        Self::pseudo(source, destination, Self::ICMP, length)
     }
 
     #[inline(always)]

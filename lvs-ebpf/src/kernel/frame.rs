@@ -1,7 +1,10 @@
 //! The frame of an XDP program: the only raw packet pointers.
 
 use aya_ebpf::{
-    EbpfContext as _, bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext,
+    EbpfContext as _,
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    programs::XdpContext,
 };
 use bytemuck::Pod;
 use lvs_common::{
@@ -53,6 +56,19 @@ impl Frame for XdpFrame<'_> {
     fn grow(&mut self, bytes: usize) -> bool {
         // SAFETY: moves the frame's start; no pointer into the frame outlives `&mut self`.
         unsafe { bpf_xdp_adjust_head(self.0.ctx, -(bytes as i32)) == 0 }
+    }
+
+    #[inline(always)]
+    fn shrink(&mut self, bytes: usize) -> bool {
+        // SAFETY: as above; the helper refuses to leave less than an Ethernet header.
+        unsafe { bpf_xdp_adjust_head(self.0.ctx, bytes as i32) == 0 }
+    }
+
+    #[inline(always)]
+    fn cut(&mut self, len: usize) -> bool {
+        let more = len as i32 - self.len() as i32;
+        // SAFETY: as above.
+        more <= 0 && unsafe { bpf_xdp_adjust_tail(self.0.ctx, more) == 0 }
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
     net::{Addr6, Be32, crc32c},
 };
-use lvs_ebpf::{Connection, open::Opening, packet::Packet, persist};
+use lvs_ebpf::{Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist};
 
 use super::{KernelTables, atomic, conns::Row, family::Kept};
 
@@ -23,6 +23,8 @@ pub struct Scratch<A> {
     pub opening: Opening,
     /// Its connection.
     pub opened: Connection,
+    /// ICMP errors that may still be sent.
+    pub limit: Limit,
     client: A,
     assured: Entry,
     hashes: (u32, u32),

@@ -13,6 +13,7 @@ use lvs_common::{
     verdict::Reason,
 };
 use lvs_ebpf::{
+    icmp::limit::Limit,
     packet::Packet,
     tables::{Route, Tables},
 };
@@ -204,6 +205,11 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
         let counters = COUNTERS.get_ptr_mut(dest & (MAX_DESTS as u32 - 1))?;
         // SAFETY: this CPU's own value; XDP programs of one CPU do not interrupt each other.
         Some(unsafe { &mut *counters })
+    }
+
+    #[inline(always)]
+    fn limit(&mut self) -> Option<&mut Limit> {
+        function::scratch::<A>().map(|scratch| &mut scratch.limit)
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use lvs_common::{
     net::{Addr6, Be32},
     verdict::Verdict,
 };
-use lvs_ebpf::{Step, ip, open, packet::Packet};
+use lvs_ebpf::{Step, icmp::own::TOLD, ip, open, packet::Packet};
 
 use super::{KernelTables, XdpFrame, family::Kept, function::scratch, way6};
 
@@ -23,6 +23,10 @@ pub(super) const BEGINS: u32 = 1 << 16;
 pub(super) const BEGUN: u32 = 1 << 17;
 /// No action: its real server is at the end of a tunnel.
 pub(super) const WRAPS: u32 = 1 << 18;
+/// No action: it is of no protocol that a service has.
+pub(super) const OTHER: u32 = 1 << 19;
+/// No action: it is dropped, for the reason of this number, and its sender is to be told.
+pub(super) const TELLS: u32 = 1 << 20;
 
 /// Directs the frame of a context: what is to be done with it.
 #[inline(always)]
@@ -31,6 +35,9 @@ pub fn direct(context: &XdpContext) -> u32 {
         return way6::direct(context);
     }
     let mut action = lvs_known(context.ctx);
+    if action == OTHER {
+        action = lvs_icmp(context.ctx);
+    }
     if action == BEGINS {
         action = lvs_open();
     }
@@ -39,6 +46,9 @@ pub fn direct(context: &XdpContext) -> u32 {
     }
     if action == WRAPS {
         action = lvs_wrap(context.ctx);
+    }
+    if action & TELLS != 0 {
+        action = lvs_tell(context.ctx, action ^ TELLS);
     }
     action
 }
@@ -84,6 +94,16 @@ pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
     go_on(step, &mut tables)
 }
 
+/// The way of what is neither TCP nor UDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
+    let step = lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables);
+    go_on(step, &mut tables)
+}
+
 /// The way of a packet into a tunnel.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -99,11 +119,33 @@ pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
     settle(verdict, &mut tables)
 }
 
+/// Tells the sender of a dropped packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_tell(context: *mut xdp_md, reason: u32) -> u32 {
+    tell::<Be32>(context, reason)
+}
+
+/// Tells the sender of a dropped packet: what is to be done with the frame.
+#[inline(always)]
+pub(super) fn tell<A: Kept>(context: *mut xdp_md, reason: u32) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::<A>::new(Some(&context)) else { return XDP_DROP };
+    let told = TOLD.iter().find(|told| **told as u32 == reason);
+    let answer =
+        told.and_then(|told| lvs_ebpf::tell(&mut XdpFrame::new(&context), *told, &mut tables));
+    match answer {
+        Some(Verdict::Redirect(interface)) => redirect(interface),
+        _ => XDP_DROP,
+    }
+}
+
 /// The action of a step, or what is to be done next with what it left.
 #[inline(always)]
 fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_, Be32>) -> u32 {
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
+        Step::Other => return OTHER,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };
@@ -129,6 +171,7 @@ pub(super) fn settle<A: Kept>(verdict: Verdict, tables: &mut KernelTables<'_, A>
     match verdict {
         Verdict::Transmit => XDP_TX,
         Verdict::Pass(_) => XDP_PASS,
+        Verdict::Drop(reason) if TOLD.contains(&reason) => TELLS | reason as u32,
         Verdict::Drop(_) => XDP_DROP,
         Verdict::Redirect(interface) => redirect(interface),
     }

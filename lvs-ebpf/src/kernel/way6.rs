@@ -8,24 +8,30 @@ use aya_ebpf::{
     },
     programs::XdpContext,
 };
-use lvs_common::net::Addr6;
+use lvs_common::{
+    net::Addr6,
+    verdict::{Reason, Verdict},
+};
 use lvs_ebpf::{Step, open};
 
 use super::{
     KernelTables, XdpFrame,
     function::scratch,
-    way::{BEGINS, BEGUN, WRAPS, settle, within_frame},
+    way::{BEGINS, BEGUN, OTHER, TELLS, WRAPS, settle, tell, within_frame},
 };
 
 /// No action: it is no request of a connection.
-const REST: u32 = 1 << 19;
+const REST: u32 = 1 << 21;
 /// No action: it is decided where the connection goes that it begins.
-const DECIDED: u32 = 1 << 20;
+const DECIDED: u32 = 1 << 22;
 
 /// Directs the frame of a context: what is to be done with it.
 #[inline(always)]
 pub(super) fn direct(context: &XdpContext) -> u32 {
     let mut action = lvs_known6(context.ctx);
+    if action == OTHER {
+        action = lvs_icmp6(context.ctx);
+    }
     if action == REST {
         action = lvs_rest6(context.ctx);
     }
@@ -41,6 +47,9 @@ pub(super) fn direct(context: &XdpContext) -> u32 {
     if action == WRAPS {
         action = lvs_wrap6(context.ctx);
     }
+    if action & TELLS != 0 {
+        action = lvs_tell6(context.ctx, action ^ TELLS);
+    }
     action
 }
 
@@ -54,6 +63,7 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     };
     match lvs_ebpf::packet(&XdpFrame::new(&context)) {
         Ok(packet) => scratch.packet = packet,
+        Err(Verdict::Pass(Reason::OtherProtocol)) => return OTHER,
         Err(refused) => return settle(refused, &mut tables),
     }
     match lvs_ebpf::request(&scratch.packet, &mut tables) {
@@ -67,6 +77,34 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
         }
         Err(refused) => settle(refused, &mut tables),
     }
+}
+
+/// The way of ICMP errors.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let (Some(scratch), Some(mut tables)) = (scratch::<Addr6>(), KernelTables::new(Some(&context)))
+    else {
+        return XDP_PASS;
+    };
+    match lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables) {
+        Step::Done(verdict) => settle(verdict, &mut tables),
+        Step::Wraps(packet, connection) => {
+            scratch.packet = packet;
+            scratch.opened = connection;
+            WRAPS
+        }
+        // It begins nothing.
+        Step::Begins(_) | Step::Other => XDP_DROP,
+    }
+}
+
+/// Tells the sender of a dropped packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_tell6(context: *mut xdp_md, reason: u32) -> u32 {
+    tell::<Addr6>(context, reason)
 }
 
 /// The way of replies.
@@ -135,7 +173,7 @@ pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
         Step::Done(verdict) => settle(verdict, &mut tables),
         Step::Wraps(..) => WRAPS,
         // It has a connection.
-        Step::Begins(_) => XDP_DROP,
+        Step::Begins(_) | Step::Other => XDP_DROP,
     }
 }
 

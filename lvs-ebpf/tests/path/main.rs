@@ -2,11 +2,13 @@
 //!
 //! `cargo test -p lvs-ebpf --features host`
 
+mod complaint;
 mod director;
 mod frame;
 mod layout;
 
 mod dr;
+mod icmp;
 mod nat;
 mod opening;
 mod parsing;
@@ -14,6 +16,7 @@ mod reuse;
 mod sctp;
 mod states;
 mod tables;
+mod telling;
 mod tun;
 mod v6;
 mod wild;

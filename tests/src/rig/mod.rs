@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`packet`] | packets as tests speak of them, and as frames |
+//! | [`icmp`] | errors, and the way of those about tunnels |
 //! | `place` | the thread's own network, mounts and bpffs |
 //! | `run` | one frame through the program |
 //! | `clock` | time, let pass by hand |
@@ -16,6 +17,7 @@
 //! | [`way`] | which way a packet went, and whether it did so to the byte |
 
 mod clock;
+pub mod icmp;
 mod lines;
 pub mod packet;
 mod place;

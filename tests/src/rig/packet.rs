@@ -21,9 +21,11 @@ pub const PSH: u8 = 8;
 pub const ACK: u8 = 16;
 
 const ETHERNET: usize = 14;
+/// Identification of every packet's fragments, which it never has.
+pub(super) const ID: u16 = 0x1234;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-const ICMP: u8 = 1;
+pub(super) const ICMP: u8 = 1;
 /// IP in IP (RFC 2003).
 pub const IPIP: u8 = 4;
 
@@ -105,7 +107,7 @@ impl Packet {
         match (self.from.ip(), self.to.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 frame.extend([8, 0]);
-                frame.extend(header_v4(self.protocol(), self.ttl, 0x1234, from, to, segment.len()));
+                frame.extend(header_v4(self.protocol(), self.ttl, ID, from, to, segment.len()));
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 frame.extend([0x86, 0xdd]);
@@ -117,13 +119,19 @@ impl Packet {
         frame
     }
 
+    /// Itself, without a frame.
+    #[must_use]
+    pub fn packet(&self) -> Vec<u8> {
+        self.frame([0; 6], [0; 6]).split_off(ETHERNET)
+    }
+
     /// The IPv4 packet that carries it through a tunnel, as IPVS makes it.
     ///
     /// # Panics
     /// When an address is of IPv6.
     #[must_use]
     pub fn carried(&self, from: IpAddr, to: IpAddr) -> Vec<u8> {
-        let inside = self.frame([0; 6], [0; 6]).split_off(ETHERNET);
+        let inside = self.packet();
         let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) else { panic!("{from} or {to}") };
         let mut header = header_v4(IPIP, self.ttl, 0, from, to, inside.len());
         header.extend(inside);
@@ -244,7 +252,7 @@ pub fn mac_of(address: IpAddr) -> Mac {
 }
 
 /// RFC 791 §3.1, without options; don't fragment.
-fn header_v4(
+pub(super) fn header_v4(
     protocol: u8,
     ttl: u8,
     id: u16,
@@ -290,7 +298,7 @@ fn word(length: usize) -> [u8; 2] {
 }
 
 /// RFC 1071, one byte after the other.
-fn checksum(parts: &[&[u8]]) -> [u8; 2] {
+pub(super) fn checksum(parts: &[&[u8]]) -> [u8; 2] {
     let bytes = parts.concat();
     let mut sum: u64 = 0;
     for (index, byte) in bytes.iter().enumerate() {

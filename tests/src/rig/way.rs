@@ -40,7 +40,14 @@ impl Rig<'_> {
     /// # Errors
     /// The kernel does not run the program.
     pub fn request(&mut self, packet: &Packet) -> Result<Gone> {
-        let gone = match self.send(Side::Clients, packet)? {
+        let fate = self.send(Side::Clients, packet)?;
+        let no_dest = self.reason("no_dest");
+        let refused = no_dest > std::mem::replace(&mut self.no_dest, no_dest);
+        let gone = match fate {
+            Fate::Sent(frame) if refused => {
+                let wrong = unchanged(&frame, &self.refusal(packet));
+                Gone { way: Way::Refused, seen: Seen::read(&frame), wrong }
+            }
             Fate::Sent(frame) => self.sent(packet, &frame),
             Fate::Passed(frame) => Gone {
                 way: Way::Passed,
@@ -48,8 +55,6 @@ impl Rig<'_> {
                 wrong: unchanged(&frame, &self.arriving(Side::Clients, packet)),
             },
             Fate::Dropped => {
-                let no_dest = self.reason("no_dest");
-                let refused = no_dest > std::mem::replace(&mut self.no_dest, no_dest);
                 let way = if refused { Way::Refused } else { Way::Dropped };
                 Gone { way, seen: None, wrong: None }
             }
@@ -88,7 +93,6 @@ impl Rig<'_> {
             return Gone { way: Way::Dropped, seen: None, wrong };
         };
         let (way, expected) = match seen.what {
-            What::Icmp(3, 3) | What::Other(58) => (Way::Refused, None),
             What::Tcp(_, port, _) | What::Udp(_, port) if seen.to != packet.to.ip() => {
                 let server = SocketAddr::new(seen.to, port);
                 let rewritten = Packet { to: server, ..packet.clone() };
@@ -126,7 +130,7 @@ impl Rig<'_> {
     }
 }
 
-fn unchanged(frame: &[u8], expected: &[u8]) -> Option<String> {
+pub(super) fn unchanged(frame: &[u8], expected: &[u8]) -> Option<String> {
     (frame != expected).then(|| format!("expected {}\n     got      {}", hex(expected), hex(frame)))
 }
 

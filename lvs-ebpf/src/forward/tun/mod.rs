@@ -13,27 +13,29 @@ mod gue;
 mod outer;
 
 use lvs_common::{
-    map::tunnel,
-    net::{Be16, protocol},
+    map::{Dest, NextHop, tunnel},
+    net::{Addr6, Be16, Be32, protocol},
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_IPV4, Ethernet, Frame, Ipv4, Udp},
+    wire::{Ethernet, Frame, Udp},
 };
 
-use self::outer::Outer;
 use super::send::{self, BROKEN};
 use crate::{
     connection::Connection,
-    ip::{Carried, Ip, NETWORK},
+    ip::{Head, Ip, NETWORK},
     packet::Packet,
     tables::Tables,
 };
 
 /// Offset of what follows the outer IP header.
-const BEHIND: usize = NETWORK + size_of::<Ipv4>();
+#[inline(always)]
+const fn behind<O: Ip>() -> usize {
+    NETWORK + O::BYTES as usize
+}
 
 const TOO_LONG: Verdict = Verdict::Drop(Reason::OverMtu);
 
-/// To the real server.
+/// To the real server, in packets of its address's family.
 #[inline(always)]
 pub(crate) fn send<F: Frame, T: Tables>(
     frame: &mut F,
@@ -43,27 +45,33 @@ pub(crate) fn send<F: Frame, T: Tables>(
 ) -> Result<Verdict, Verdict> {
     let dest = tables.dest(connection.dest).ok_or(BROKEN)?;
     let hop = send::hop(connection.next_hop, tables)?;
-    let kind = dest.tunnel & tunnel::KIND;
-    let summed =
-        kind != tunnel::IPIP && dest.tunnel & (tunnel::CHECKSUM | tunnel::REMOTE_CHECKSUM) != 0;
-    let head = match kind {
-        tunnel::IPIP => 0,
-        tunnel::GUE => gue::BYTES,
-        tunnel::GRE => gre::bytes(summed),
-        _ => return Err(BROKEN),
-    };
+    if dest.address.is_v4() {
+        within::<Be32, F, T>(frame, packet, (dest, hop), tables)
+    } else {
+        within::<Addr6, F, T>(frame, packet, (dest, hop), tables)
+    }
+}
+
+#[inline(always)]
+fn within<O: Ip, F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    (dest, hop): (&Dest, &NextHop),
+    tables: &T,
+) -> Result<Verdict, Verdict> {
+    let (kind, summed) = (dest.tunnel & tunnel::KIND, is_summed(dest));
+    let room = headers(dest).ok_or(BROKEN)?;
 
     // As in IPVS, life ends before length matters.
     T::Address::age(frame)?;
-    let carried = T::Address::carried(frame)?;
-    let room = outer::BYTES + head;
+    let carried = T::Address::carried(frame, NETWORK)?;
     let bytes = u32::from(packet.bytes) + u32::from(room);
     // A generic hook sees merged segments; only the interface that they came in by takes them as such.
     let merged =
         tables.is_generic() && u32::from(packet.bytes) > hop.mtu && send::reflects(frame, hop);
     let fits = bytes <= hop.mtu || merged;
     let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
-    if !fits && !carried.cuttable {
+    if !fits && !(T::Address::may_be_cut(carried) && O::may_be_cut(carried)) {
         return Err(TOO_LONG);
     }
 
@@ -73,33 +81,52 @@ pub(crate) fn send<F: Frame, T: Tables>(
     if !frame.grow(usize::from(room)) {
         return Err(Verdict::Drop(Reason::NoHeadroom));
     }
-    *frame.at_mut::<Ethernet>(0).ok_or(BROKEN)? =
-        Ethernet { ethertype: ETHERTYPE_IPV4, ..ethernet };
-    let outer = Outer {
+    *frame.at_mut::<Ethernet>(0).ok_or(BROKEN)? = Ethernet { ethertype: O::ETHERTYPE, ..ethernet };
+    let mut outer = Head {
         bytes,
         protocol: match kind {
             tunnel::GUE => protocol::UDP,
             tunnel::GRE => protocol::GRE,
             _ => T::Address::CARRIED,
         },
-        source: hop.from.low(),
-        destination: dest.address.low(),
+        source: O::narrow(hop.from),
+        destination: O::narrow(dest.address),
+        carried: outer::carried(carried, flow),
     };
     match kind {
         tunnel::GUE => {
             let ports = (gue::source_port(flow), dest.tunnel_port);
             gue::write(frame, &outer, ports, T::Address::CARRIED, sum)?;
         }
-        tunnel::GRE => gre::write(frame, T::Address::ETHERTYPE, sum)?,
+        tunnel::GRE => gre::write::<O, F>(frame, T::Address::ETHERTYPE, sum)?,
         _ => {}
     }
     if fits {
-        outer.write(frame, carried, flow)?;
+        O::write(frame, &outer)?;
         return send::out(frame, hop);
     }
     // The stack cuts the outer packet, and takes a hop off it.
-    outer.write(frame, Carried { ttl: carried.ttl.saturating_add(1), ..carried }, flow)?;
+    outer.carried.ttl = carried.ttl.saturating_add(1);
+    O::write(frame, &outer)?;
     Ok(Verdict::Pass(Reason::ByStack))
+}
+
+/// Bytes that a tunnel's headers take.
+#[inline(always)]
+pub(crate) fn headers(dest: &Dest) -> Option<u16> {
+    let ip = if dest.address.is_v4() { Be32::BYTES } else { Addr6::BYTES };
+    match dest.tunnel & tunnel::KIND {
+        tunnel::IPIP => Some(ip),
+        tunnel::GUE => Some(ip + gue::BYTES),
+        tunnel::GRE => Some(ip + gre::bytes(is_summed(dest))),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+const fn is_summed(dest: &Dest) -> bool {
+    dest.tunnel & tunnel::KIND != tunnel::IPIP
+        && dest.tunnel & (tunnel::CHECKSUM | tunnel::REMOTE_CHECKSUM) != 0
 }
 
 /// What is the same for all packets of a client's port, and for few others'.
@@ -114,12 +141,14 @@ fn flow<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> u32 {
 /// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card.
 #[inline(always)]
 fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
-    if packet.protocol == protocol::UDP {
-        let udp = frame.at::<Udp>(packet.transport)?;
-        if udp.check == Be16::new(0) {
-            // RFC 768: the sender made none.
-            return frame.sum(NETWORK, usize::from(packet.bytes));
-        }
+    let checked = match packet.protocol {
+        protocol::TCP => true,
+        // RFC 768: zero says that the sender made none.
+        protocol::UDP => frame.at::<Udp>(packet.transport)?.check != Be16::new(0),
+        _ => false,
+    };
+    if !checked {
+        return frame.sum(NETWORK, usize::from(packet.bytes));
     }
     Some(!packet.pseudo())
 }

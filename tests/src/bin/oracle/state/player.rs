@@ -135,7 +135,17 @@ impl<'a, 'p> Player<'a, 'p> {
         let arrived = match way {
             Way::Forwarded(server) => {
                 self.reached.insert(packet.from.port(), server);
-                seen.map(|seen| Arrived { at: self.name(server), packet: seen.to_string() })
+                let at = self.name(server);
+                let arrived = seen.map(|seen| Arrived { at, packet: seen.to_string() });
+                // The recorded real servers had no tunnel device.
+                let refused = if self.case.mode == Mode::Tunnel {
+                    let Gone { seen, wrong, .. } = self.rig.refuse_tunnel(packet, server.ip())?;
+                    differences.extend(wrong);
+                    seen.map(|seen| at_client(seen.to_string()))
+                } else {
+                    None
+                };
+                return Ok(arrived.into_iter().chain(refused).collect());
             }
             Way::Refused => Some(at_client(stack::refusal(packet))),
             Way::Passed => stack::answer(packet).map(at_client),

@@ -1,0 +1,119 @@
+//! Errors about the director's own tunnel packets: the client, whose packet was inside, gets one about that.
+
+use lvs_common::{
+    map::{Dest, Method, tunnel},
+    net::{Be16, Be32, protocol},
+    verdict::Verdict,
+    wire::{Frame, Gre, GreChecksum, Gue, Udp},
+};
+
+use super::{
+    BROKEN, Error, UNRELATED,
+    answer::{self, Answer},
+    find,
+    quoted::Quoted,
+};
+use crate::{account, forward::send, ip::Ip, tables::Tables};
+
+/// The least MTU that a router is believed (`ip_rt_min_pmtu`).
+const MIN_PATH_MTU: u32 = 552;
+
+/// A tunnel's headers as they were quoted.
+struct Wrapping {
+    kind: u8,
+    port: Be16,
+    /// Offset of the packet inside.
+    inside: usize,
+}
+
+#[inline(always)]
+pub(super) fn relay<F: Frame, T: Tables>(
+    frame: &mut F,
+    error: &Error<T::Address>,
+    tables: &mut T,
+) -> Result<Verdict, Verdict> {
+    let wrapping = Wrapping::read(frame, &error.about).ok_or(UNRELATED)?;
+    let inside = Quoted::read(frame, wrapping.inside, &error.ip).ok_or(UNRELATED)?;
+    let request = inside.packet().ok_or(UNRELATED)?;
+    if !tables.is_vip(request.destination) {
+        return Err(UNRELATED);
+    }
+    let hit = find(&request, tables).ok_or(UNRELATED)?;
+    let slot = hit.entry.dest();
+    let dest = tables.dest(slot).ok_or(BROKEN)?;
+    let its = T::Address::narrow(dest.address) == error.about.destination && wrapping.is_of(dest);
+    if !its || hit.entry.method() != Method::TUNNEL {
+        return Err(UNRELATED);
+    }
+    let mtu = send::hop(dest.next_hop, tables)?.mtu;
+    error.verify(frame)?;
+    account::reply(&error.packet(), slot, tables);
+
+    let carried = T::Address::carried(frame, inside.at)?;
+    let mut info = error.icmp.info;
+    if (error.icmp.kind, error.icmp.code) == T::Address::TOO_LONG {
+        if T::Address::may_be_cut(carried) {
+            // Nobody was to be told: it could have been cut.
+            return Err(UNRELATED);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "two headers")]
+        let headers = (inside.at - error.about.at) as u32;
+        let told = (info.get() & 0xffff).max(MIN_PATH_MTU).min(mtu);
+        info = Be32::new(told.saturating_sub(headers));
+    }
+    let quoted = answer::quotable::<T::Address>(&error.ip, inside.at);
+    let answer = Answer {
+        what: (error.icmp.kind, error.icmp.code),
+        info,
+        from: request.destination,
+        to: request.source,
+        tos: carried.tos,
+        id: carried.id,
+        quoted,
+    };
+    answer::bare::<T::Address, F>(frame, inside.at, error.ethernet)?;
+    answer::send(frame, &answer, tables)
+}
+
+impl Wrapping {
+    #[inline(always)]
+    fn read<A: Ip, F: Frame>(frame: &F, about: &Quoted<A>) -> Option<Self> {
+        let at = about.transport;
+        match about.protocol {
+            protocol::UDP => {
+                let port = frame.at::<Udp>(at)?.destination;
+                let gue = frame.at::<Gue>(at + size_of::<Udp>())?;
+                let inside = at + size_of::<Udp>() + size_of::<Gue>();
+                let plain = gue.version_length == 0 && gue.protocol == A::CARRIED;
+                plain.then_some(Self { kind: tunnel::GUE, port, inside })
+            }
+            protocol::GRE => {
+                let gre = frame.at::<Gre>(at)?;
+                let more = if gre.flags == Gre::CHECKSUM {
+                    size_of::<GreChecksum>()
+                } else if gre.flags == Be16::new(0) {
+                    0
+                } else {
+                    return None;
+                };
+                let inside = at + size_of::<Gre>() + more;
+                (gre.ethertype == A::ETHERTYPE).then_some(Self {
+                    kind: tunnel::GRE,
+                    port: Be16::new(0),
+                    inside,
+                })
+            }
+            other if other == A::CARRIED => {
+                Some(Self { kind: tunnel::IPIP, port: Be16::new(0), inside: at })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether packets to the real server are wrapped so.
+    #[inline(always)]
+    fn is_of(&self, dest: &Dest) -> bool {
+        dest.tunnel & tunnel::KIND == self.kind
+            && (self.kind != tunnel::GUE || dest.tunnel_port == self.port)
+    }
+}
