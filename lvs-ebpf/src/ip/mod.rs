@@ -84,6 +84,7 @@ pub trait Ip: Copy + Eq + Debug {
     fn is_error(kind: u8) -> bool;
     /// Whether routers may cut the packet into fragments.
     #[inline(always)]
+    #[must_use]
     fn may_be_cut(carried: Carried) -> bool {
         !carried.dont_fragment
     }

@@ -71,7 +71,8 @@ fn within<O: Ip, F: Frame, T: Tables>(
         tables.is_generic() && u32::from(packet.bytes) > hop.mtu && send::reflects(frame, hop);
     let fits = bytes <= hop.mtu || merged;
     let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
-    if !fits && !(T::Address::may_be_cut(carried) && O::may_be_cut(carried)) {
+    let cuttable = T::Address::may_be_cut(carried) && O::may_be_cut(carried);
+    if !fits && !cuttable {
         return Err(TOO_LONG);
     }
 

@@ -3,8 +3,7 @@
 //! Every recording below the directories, by what a case holds: scheduling ([`sched`]), connection states
 //! packet by packet ([`state`]), counters ([`counters`]), command lines ([`cli`]). Rules are set by `lvs-ctl`'s own ipvsadm, packets
 //! go through the program in the kernel, frame by frame, and time is a clock moved by hand: see
-//! [`lvs_tests::rig`]. Without a directory, the project's own recordings, of which those that
-//! [`scope`] names are told apart.
+//! [`lvs_tests::rig`]. Without a directory, the project's own recordings.
 //!
 //! Closes with a line `N passed, N failed`. Needs root.
 
@@ -17,10 +16,9 @@ mod conns;
 mod counters;
 mod recordings;
 mod sched;
-mod scope;
 mod state;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
@@ -44,13 +42,11 @@ struct Arguments {
 struct Tally {
     passed: usize,
     failed: usize,
-    /// Told apart: how many wait for what.
-    later: BTreeMap<&'static str, usize>,
 }
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(Tally { failed: 0, passed: 1.., .. }) => ExitCode::SUCCESS,
+        Ok(Tally { failed: 0, passed: 1.. }) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("oracle: {error:#}");
@@ -60,8 +56,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Tally> {
-    let own = arguments.directories.is_empty();
-    let directories = if own { recordings::own() } else { arguments.directories.clone() };
+    let given = &arguments.directories;
+    let directories = if given.is_empty() { recordings::own() } else { given.clone() };
     let place = Place::enter()?;
     let mut rig = Rig::new(&place)?;
     let mut controller = cli::Lazy::default();
@@ -75,19 +71,11 @@ fn run(arguments: &Arguments) -> Result<Tally> {
             Recording::Cli(recorded) => told(cli::play(&place, &mut controller, recorded)),
             _ => play(&mut rig, &case),
         };
-        let later = if own { scope::later(&case) } else { None };
-        tally.count(&title, &differences, later);
+        tally.count(&title, &differences);
         if let Err(left) = rig.reset() {
-            tally.count(&format!("{title}, afterwards"), &[format!("{left:#}")], later);
+            tally.count(&format!("{title}, afterwards"), &[format!("{left:#}")]);
             rig = Rig::new(&place)?;
         }
-    }
-    if own && arguments.only.is_none() {
-        tally.check_scope();
-    }
-    if !tally.later.is_empty() {
-        let waiting = tally.later.iter().map(|(why, count)| format!("{count} wait for {why}"));
-        println!("not counted: {}", waiting.collect::<Vec<_>>().join(", "));
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(tally)
@@ -109,33 +97,18 @@ fn told(played: Result<Vec<String>>) -> Vec<String> {
 }
 
 impl Tally {
-    fn count(&mut self, title: &str, differences: &[String], later: Option<&'static str>) {
-        match (differences, later) {
-            ([], _) => self.passed += 1,
-            ([first, ..], Some(why)) => {
-                *self.later.entry(why).or_default() += 1;
-                println!("{title}: later ({why}): {}", first.lines().next().unwrap_or_default());
-            }
-            (differences, None) => {
-                self.failed += 1;
-                println!("{title}: FAILED");
-                for difference in differences.iter().take(SHOWN) {
-                    println!("  {}", difference.replace('\n', "\n  "));
-                }
-                if let more @ 1.. = differences.len().saturating_sub(SHOWN) {
-                    println!("  … and {more} more");
-                }
-            }
+    fn count(&mut self, title: &str, differences: &[String]) {
+        if differences.is_empty() {
+            self.passed += 1;
+            return;
         }
-    }
-
-    /// What nothing waits for any more is no longer for later.
-    fn check_scope(&mut self) {
-        for why in scope::reasons() {
-            if !self.later.contains_key(why) {
-                self.failed += 1;
-                println!("scope: nothing waits for {why} any more: take it out of the table");
-            }
+        self.failed += 1;
+        println!("{title}: FAILED");
+        for difference in differences.iter().take(SHOWN) {
+            println!("  {}", difference.replace('\n', "\n  "));
+        }
+        if let more @ 1.. = differences.len().saturating_sub(SHOWN) {
+            println!("  … and {more} more");
         }
     }
 }
