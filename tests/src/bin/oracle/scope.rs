@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use crate::recordings::Case;
 
 /// What stands in the text of a case that needs something, and what it waits for.
-const LATER: &[(&str, &str)] = &[];
+const LATER: &[(&str, &str)] = &[
+    ("::1\",\"-i\"", "tunnels to IPv6 addresses"),
+    ("::10]\",\"-i\"", "tunnels to IPv6 addresses"),
+    ("::10]:80\",\"-i\"", "tunnels to IPv6 addresses"),
+    ("[2001:db8::1]:80\",\"-i\"", "tunnels to IPv6 addresses"),
+];
 
 /// What a case waits for.
 pub(crate) fn later(case: &Case) -> Option<&'static str> {
