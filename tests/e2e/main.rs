@@ -18,3 +18,4 @@ mod restart;
 mod several;
 mod talk;
 mod tunnels;
+mod v6;
