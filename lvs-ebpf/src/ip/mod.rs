@@ -81,10 +81,12 @@ pub trait Ip: Copy + Eq + Debug {
     fn is_error(kind: u8) -> bool;
     /// Whether routers may cut the packet into fragments.
     #[inline(always)]
+    #[must_use]
     fn may_be_cut(carried: Carried) -> bool {
         !carried.dont_fragment
     }
     /// Whether a packet may come from it, and be answered.
+    #[must_use]
     fn is_unicast(self) -> bool;
     /// The type of service, or traffic class, of an error about a packet with this one.
     fn error_tos(tos: u8) -> u8;
