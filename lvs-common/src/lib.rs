@@ -7,8 +7,10 @@
 //! | [`wire`] | headers as they lie in a frame | the packet's way |
 //! | [`map`] | map values and keys: the ABI between program and controller | both |
 //! | [`conntable`] | the flat connection table | program, sweeper, listing |
+//! | [`mark`] | which firewall mark a packet carries | program |
 //! | [`tcp_state`] | connection states, transitions, timeouts | program, listing |
 //! | [`sched`] | the schedulers | program; the controller builds their tables |
+//! | [`sctp_state`] | states of SCTP | program |
 //! | [`template`] | persistence: the keys of templates | program; the sweeper prolongs them |
 //! | [`verdict`] | every way out of the path | program, statistics |
 //!
@@ -18,8 +20,10 @@
 pub mod conntable;
 pub mod hash;
 pub mod map;
+pub mod mark;
 pub mod net;
 pub mod sched;
+pub mod sctp_state;
 pub mod tcp_state;
 pub mod template;
 pub mod verdict;

@@ -47,14 +47,21 @@ impl State {
     /// UDP, once the real server has answered; shown as [`Self::UDP`].
     pub const UDP_ANSWERED: Self = Self(12);
 
-    /// The state of a number below sixteen, such as four bits of a connection word.
+    /// The states of SCTP begin here: no packet has been seen.
+    pub const SCTP_NONE: Self = Self(16);
+    /// SCTP: data flows.
+    pub const SCTP_ESTABLISHED: Self = Self(24);
+    /// SCTP: over.
+    pub const SCTP_CLOSED: Self = Self(29);
+
+    /// The state of a number below 32: four bits of a connection word, and 16 in SCTP.
     #[inline(always)]
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
-        Self(number & 15)
+        Self(number & 31)
     }
 
-    /// The state's number, below sixteen.
+    /// The state's number, below 32.
     #[inline(always)]
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -68,24 +75,24 @@ impl State {
         ACTIVE >> self.0 & 1 != 0
     }
 
-    /// Whether a SYN in this state begins a new connection under `conn_reuse_mode` 1.
+    /// Whether a SYN or INIT in this state begins a new connection under `conn_reuse_mode` 1.
     #[inline(always)]
     #[must_use]
     pub const fn is_over(self) -> bool {
-        self.0 == Self::TIME_WAIT.0 || self.0 == Self::CLOSE.0
+        OVER >> self.0 & 1 != 0
     }
 
     /// Whether a connection in this state lets its template last (`ip_vs_control_assure_ct`).
     #[inline(always)]
     #[must_use]
     pub const fn assures(self) -> bool {
-        self.0 == Self::ESTABLISHED.0 || self.0 == Self::UDP_ANSWERED.0
+        ASSURES >> self.0 & 1 != 0
     }
 
     /// The name that `ipvsadm -Lc` shows.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        FACTS[(self.0 & 15) as usize].name
+        FACTS[(self.0 & 31) as usize].name
     }
 }
 
@@ -101,6 +108,12 @@ impl Transitions {
     );
     /// A datagram's from the real server.
     pub const UDP_REPLY: Self = Self::to(State::UDP_ANSWERED);
+
+    /// Four bits for every state before.
+    #[must_use]
+    pub(crate) const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
 
     /// To this state, whatever it was.
     #[must_use]
@@ -125,11 +138,16 @@ impl Transitions {
     #[inline(always)]
     #[must_use]
     pub const fn after(self, state: State) -> State {
-        State((self.0 >> (state.0 << 2) & 15) as u8)
+        State((self.0 >> ((state.0 & 15) << 2) & 15) as u8 | state.0 & 16)
     }
 }
 
 impl Direction {
+    /// A number below three.
+    pub(crate) const fn number(self) -> u8 {
+        self.0
+    }
+
     /// From the client, where the director sees replies as well (NAT).
     pub const INPUT: Self = Self(0);
     /// From the real server.
@@ -151,7 +169,7 @@ pub const fn default_timeouts(ticks_per_second: u32) -> [u32; TIMEOUTS] {
     ticks
 }
 
-const FACTS: [Facts; 16] = [
+const FACTS: [Facts; 32] = [
     fact("NONE", 2, false),
     fact("ESTABLISHED", 900, true),
     fact("SYN_SENT", 120, true),
@@ -168,6 +186,23 @@ const FACTS: [Facts; 16] = [
     fact("NONE", 2, false),
     fact("NONE", 2, false),
     fact("NONE", 2, false),
+    // SCTP
+    fact("NONE", 2, false),
+    fact("INIT1", 4, false),
+    fact("INIT", 61, false),
+    fact("C-SENT", 61, false),
+    fact("C-REPLIED", 61, false),
+    fact("C-WAIT", 61, false),
+    fact("COOKIE", 61, false),
+    fact("C-ECHOED", 61, false),
+    fact("ESTABLISHED", 900, true),
+    fact("S-SENT", 61, false),
+    fact("S-RECEIVED", 61, false),
+    fact("S-ACK-SENT", 61, false),
+    fact("REJECTED", 4, false),
+    fact("CLOSED", 61, false),
+    fact("NONE", 2, false),
+    fact("NONE", 2, false),
 ];
 
 const fn fact(name: &'static str, seconds: u32, active: bool) -> Facts {
@@ -178,12 +213,18 @@ const fn fact(name: &'static str, seconds: u32, active: bool) -> Facts {
 const ACTIVE: u32 = {
     let mut bits = 0;
     let mut state = 0;
-    while state < 16 {
+    while state < TIMEOUTS {
         bits |= (FACTS[state].active as u32) << state;
         state += 1;
     }
     bits
 };
+
+/// A bit for every state that is over: a SYN or INIT begins anew.
+const OVER: u32 = 1 << State::TIME_WAIT.0 | 1 << State::CLOSE.0 | 1 << State::SCTP_CLOSED.0;
+/// A bit for every state that lets a template last.
+const ASSURES: u32 =
+    1 << State::ESTABLISHED.0 | 1 << State::UDP_ANSWERED.0 | 1 << State::SCTP_ESTABLISHED.0;
 
 /// One row of the transition table, four bits a state, from the two-letter codes of its columns
 /// `NONE ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN SYNACK`.

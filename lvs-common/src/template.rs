@@ -10,9 +10,9 @@
 //! The client's address is masked; for its port stands the protocol's number.
 
 use crate::{
-    conntable::{Key, word},
+    conntable::{Key, ends::Ends, word},
     map::Service,
-    net::{Be16, Be32},
+    net::{Addr, Addr6, Be16, Be32},
 };
 
 /// For so long a template lasts on while it has connections although its time is over, seconds
@@ -73,6 +73,20 @@ impl Persistence {
         }
         let port = if self.is_for_port(port) { port } else { NO_PORT };
         Key::new(word::TEMPLATE, client, Be16::new(protocol as u16), address, port)
+    }
+
+    /// The ends of a template, by the masked client and the address: as [`Self::key`] has them, whole.
+    #[inline(always)]
+    #[must_use]
+    pub fn ends(&self, client: Addr, address: Addr) -> Ends {
+        const NONE: Be32 = Be32::new(0);
+        let virtual_address = if self.mark != 0 {
+            // As IPVS has it in its connections.
+            Addr::from_words([Be32::new(self.mark), NONE, NONE, NONE])
+        } else {
+            address
+        };
+        Ends { client: Addr6::new(client), virtual_address: Addr6::new(virtual_address) }
     }
 }
 

@@ -41,8 +41,8 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Passed: not IPv4 (ARP, IPv6, LLDP, …).
-    NotIpv4 = 0, "not_ipv4";
+    /// Passed: neither IPv4 nor IPv6 (ARP, LLDP, …).
+    NotIp = 0, "not_ip";
     /// Passed: carries a VLAN tag; the stack takes it to the VLAN's own interface.
     Tagged = 1, "tagged";
     /// Passed: ends before its headers do, or the headers lie about their length.
@@ -51,7 +51,7 @@ reasons! {
     Fragment = 3, "fragment";
     /// Passed: neither to a VIP nor from a masqueraded real server.
     NotOurs = 4, "not_ours";
-    /// Passed: of a protocol that no service has (ICMP echo, for instance).
+    /// Passed: of a protocol that no service has (ICMP echo, for instance), or that IPv6 hides behind extension headers.
     OtherProtocol = 5, "other_protocol";
     /// Passed: to a VIP, but no service has the port.
     NoService = 6, "no_service";
@@ -73,7 +73,7 @@ reasons! {
     OverMtu = 14, "over_mtu";
     /// Dropped: the connection table has no place for a new connection.
     TableFull = 15, "table_full";
-    /// Dropped: two CPUs opened connections of one client at once; the client sends again.
+    /// Dropped: two CPUs opened connections of one client at once, or another IPv6 client's connection has its place; the client sends again.
     Racing = 16, "racing";
     /// Passed after rewriting, if any is needed: the stack sends it, since its neighbour is not known yet, the frame is larger than one segment, or the way is none that the program knows.
     ByStack = 17, "by_stack";

@@ -59,6 +59,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 131_072,
           value_parser = clap::value_parser!(u32).range(1..=134_217_728))]
     pub connections: u32,
+    /// The same of IPv6 [default: as many]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=67_108_864))]
+    pub connections6: Option<u32>,
     /// Where things are kept.
     #[command(flatten)]
     pub places: Places,
@@ -96,7 +99,11 @@ async fn control(args: &RunArgs, listener: UnixListener) -> anyhow::Result<()> {
     }
     Kernel::is_place(&places.pin_dir)?;
     let _claim = Claim::take(&places.pin_dir)?;
-    let options = load::Options { pin_dir: places.pin_dir.clone(), connections: args.connections };
+    let options = load::Options {
+        pin_dir: places.pin_dir.clone(),
+        connections: args.connections,
+        connections6: args.connections6.unwrap_or(args.connections),
+    };
     let mut kernel = Kernel::new(&options).with_context(privileges)?;
     let reflecting = match put_in_place(&mut kernel, args).await {
         Ok(reflecting) => reflecting,

@@ -2,7 +2,8 @@
 
 use lvs_common::{
     map::{Service, ServiceKey, Tunables},
-    net::Be16,
+    net::{Be16, protocol},
+    sctp_state::Event,
     template::FTP,
     verdict::{Reason, Verdict},
     wire::Tcp,
@@ -67,12 +68,19 @@ fn service<'t, T: Tables>(packet: &Packet<T::Address>, tables: &'t T) -> Option<
     tables.service(&key)
 }
 
-/// Whether the packet may create a connection (`tcp_conn_schedule`, `udp_conn_schedule`).
+/// Whether the packet may create a connection (`tcp_conn_schedule`, `udp_conn_schedule`,
+/// `sctp_conn_schedule`).
 #[inline(always)]
 fn opens<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> bool {
-    if !packet.is_tcp() {
-        return true;
+    let tunables = tables.tunables();
+    match packet.protocol {
+        protocol::UDP => true,
+        protocol::TCP => {
+            packet.flags & Tcp::RST == 0 && (packet.asks() || tunables.sloppy_tcp != 0)
+        }
+        _ => {
+            let aborts = packet.event() == Event::ABORT;
+            !aborts && (packet.asks() || tunables.sloppy_sctp != 0)
+        }
     }
-    packet.flags & Tcp::RST == 0
-        && (packet.flags & Tcp::SYN != 0 || tables.tunables().sloppy_tcp != 0)
 }

@@ -4,9 +4,9 @@ use lvs_common::{
     conntable::{self, Buckets, Entry, Hit, Insert, New, word},
     map::{Dest, Method, Tunables},
     net::Be16,
+    sctp_state,
     tcp_state::{Direction, State, Transitions},
     verdict::{Reason, Verdict},
-    wire::Tcp,
 };
 
 use crate::{account, ip::Ip, packet::Packet, tables::Tables};
@@ -44,9 +44,7 @@ pub(crate) fn find<T: Tables>(
     tables: &mut T,
 ) -> Result<Option<Connection>, Verdict> {
     let key = packet.key(tables);
-    let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key) else {
-        return Ok(None);
-    };
+    let Some(hit) = tables.find(key, &packet.ends()) else { return Ok(None) };
     let slot = hit.entry.dest();
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     let (next_hop, available) = (dest.next_hop, dest.is_available());
@@ -71,17 +69,17 @@ pub(crate) fn find<T: Tables>(
 pub(crate) fn find_reply<T: Tables>(
     packet: &Packet<T::Address>,
     tables: &mut T,
-) -> Result<Option<Reply<T::Address>>, Verdict> {
+) -> Option<Reply<T::Address>> {
     let (client, peer) = packet.reply_key(tables);
     let hashes = tables.hashes(client);
     let hit = conntable::find_reply(&tables.conns(), hashes, client, peer)
         .filter(|hit| hit.entry.method() == Method::MASQ)
         .filter(|hit| !hit.entry.is_expired(tables.now()));
-    let Some(hit) = hit else { return Ok(None) };
-    let address = tables.virtual_address(&hit).ok_or(Verdict::Drop(Reason::Racing))?;
+    let hit = hit?;
+    let address = tables.virtual_address(&hit, packet)?;
     advance(packet, packet.destination, Direction::OUTPUT, &hit, tables);
     let (_, port) = hit.entry.virtual_end();
-    Ok(Some(Reply { dest: hit.entry.dest(), virtual_end: (address, port) }))
+    Some(Reply { dest: hit.entry.dest(), virtual_end: (address, port) })
 }
 
 /// A new connection, to the real server that was chosen. `templated` when a template led there.
@@ -97,13 +95,13 @@ pub(crate) fn begin<T: Tables>(
     let dest = tables.dest(slot).ok_or(BROKEN)?;
     let (method, next_hop) = (dest.method, dest.next_hop);
     let direction = inward(method);
-    let state = transitions(packet, direction, tunables).after(State::NONE);
+    let state = transitions(packet, direction, tunables).after(packet.none());
     let keeps = keeps_port || dest.port == Be16::new(0);
     let port = if keeps { packet.destination_port } else { dest.port };
     let address = tables.short(T::Address::narrow(dest.address));
     let flags = if templated { word::TEMPLATED } else { 0 };
     let expires = now.wrapping_add(timeout(tunables, state));
-    let done = tables.insert(New {
+    let new = New {
         key: packet.key(tables),
         dest: slot,
         method,
@@ -112,7 +110,8 @@ pub(crate) fn begin<T: Tables>(
         peer: word::end(address, port) | flags,
         now,
         expires,
-    });
+    };
+    let done = tables.insert(new, &packet.ends());
     if let Some(evicted) = done.evicted {
         account::ended(&evicted, tables);
     }
@@ -163,7 +162,7 @@ fn begins_anew<T: Tables>(
     dest: &Dest,
     tables: &T,
 ) -> bool {
-    if !packet.is_tcp() || packet.flags & Tcp::SYN == 0 {
+    if !packet.asks() {
         return false;
     }
     let tunables = tables.tunables();
@@ -214,6 +213,8 @@ fn transitions<A: Ip>(
 ) -> Transitions {
     if packet.is_tcp() {
         Transitions::of(direction, packet.flags, tunables.secure_tcp)
+    } else if !packet.is_udp() {
+        sctp_state::transitions(direction, packet.event())
     } else if direction == Direction::OUTPUT {
         Transitions::UDP_REPLY
     } else {
@@ -229,5 +230,5 @@ fn inward(method: Method) -> Direction {
 
 #[inline(always)]
 fn timeout(tunables: &Tunables, state: State) -> u32 {
-    tunables.timeouts[(state.number() & 15) as usize]
+    tunables.timeouts[(state.number() & 31) as usize]
 }

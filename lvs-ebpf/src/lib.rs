@@ -39,7 +39,7 @@ pub use self::{
     connection::Connection,
     icmp::{own::tell, relate},
 };
-use crate::{packet::Packet, tables::Tables};
+use crate::{ip::Ip, packet::Packet, tables::Tables};
 
 /// Directs one frame.
 #[inline(always)]
@@ -75,10 +75,12 @@ pub enum Step<A> {
 /// The way of packets that are part of a connection.
 #[inline(always)]
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
-    way(frame, tables).unwrap_or_else(|verdict| match verdict {
-        Verdict::Pass(Reason::OtherProtocol) => Step::Other,
-        verdict => Step::Done(verdict),
-    })
+    let packet = match parse::parse::<T::Address, F>(frame) {
+        Ok(packet) => packet,
+        Err(Verdict::Pass(Reason::OtherProtocol)) => return Step::Other,
+        Err(refused) => return Step::Done(refused),
+    };
+    way(frame, &packet, tables).unwrap_or_else(Step::Done)
 }
 
 /// Sends a request on its connection's way.
@@ -115,19 +117,60 @@ pub fn settle<T: Tables>(verdict: Verdict, tables: &mut T) {
 }
 
 #[inline(always)]
-fn way<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Result<Step<T::Address>, Verdict> {
-    let packet = parse::parse::<T::Address, F>(frame)?;
+fn way<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    tables: &mut T,
+) -> Result<Step<T::Address>, Verdict> {
     let is_request = tables.is_vip(packet.destination);
-    if is_request && let Some(connection) = connection::find(&packet, tables)? {
-        return Ok(send(frame, &packet, connection, tables));
+    if is_request && let Some(connection) = connection::find(packet, tables)? {
+        return Ok(send(frame, packet, connection, tables));
     }
+    let verdict = rest(frame, packet, is_request, tables)?;
+    Ok(verdict.map_or(Step::Begins(*packet), Step::Done))
+}
+
+/// What a frame carries that may concern us.
+///
+/// # Errors
+/// Nothing.
+#[inline(always)]
+pub fn packet<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
+    parse::parse(frame)
+}
+
+/// Whether a packet may be a request, and its connection if it is one's.
+///
+/// # Errors
+/// Its connection's real server is gone.
+#[inline(always)]
+pub fn request<T: Tables>(
+    packet: &Packet<T::Address>,
+    tables: &mut T,
+) -> Result<(bool, Option<Connection>), Verdict> {
+    let is_request = tables.is_vip(packet.destination);
+    let connection = if is_request { connection::find(packet, tables)? } else { None };
+    Ok((is_request, connection))
+}
+
+/// As far as a packet goes that is no connection's request; `None`: it may begin one.
+///
+/// # Errors
+/// It is none of ours, or a reply that cannot be sent.
+#[inline(always)]
+pub fn rest<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    is_request: bool,
+    tables: &mut T,
+) -> Result<Option<Verdict>, Verdict> {
     let is_reply = tables.is_masqueraded(packet.source);
-    if is_reply && let Some(reply) = connection::find_reply(&packet, tables)? {
-        account::reply(&packet, reply.dest, tables);
-        return forward::reply(frame, &packet, reply.virtual_end, tables).map(Step::Done);
+    if is_reply && let Some(reply) = connection::find_reply(packet, tables) {
+        account::reply(packet, reply.dest, tables);
+        return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
     if is_request {
-        return Ok(Step::Begins(packet));
+        return Ok(None);
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

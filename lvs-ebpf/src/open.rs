@@ -12,15 +12,38 @@ use crate::{
     tables::Tables,
 };
 
+/// What is decided of a connection to be.
+#[derive(Clone, Copy)]
+pub struct Opening {
+    /// Slot of its real server.
+    dest: u32,
+    /// NAT leaves the port as it is.
+    keeps_port: bool,
+    /// A template led to the real server.
+    is_templated: bool,
+    /// It is for this packet alone.
+    is_one_packet: bool,
+}
+
 /// The connection that a packet begins.
 ///
 /// # Errors
 /// It is for no service, or no real server takes it, or there is no place for it.
 #[inline(always)]
 pub fn open<T: Tables>(packet: &Packet<T::Address>, tables: &mut T) -> Result<Connection, Verdict> {
+    let opening = decide(packet, tables)?;
+    begin(packet, opening, tables)
+}
+
+/// Where the connection goes that a packet begins.
+///
+/// # Errors
+/// It is for no service, or no real server takes it, or there is no place for its template.
+#[inline(always)]
+pub fn decide<T: Tables>(packet: &Packet<T::Address>, tables: &mut T) -> Result<Opening, Verdict> {
     let service = classify(packet, tables)?;
     let persistence = Persistence::of(service);
-    let one_packet = service.has(Service::ONE_PACKET) && !packet.is_tcp();
+    let is_one_packet = service.has(Service::ONE_PACKET) && packet.is_udp();
     let template = persistence.map(|persistence| persist::find(packet, persistence, tables));
     let dest = match &template {
         Some(Template::Valid(hit)) => Ok(hit.entry.dest()),
@@ -33,9 +56,23 @@ pub fn open<T: Tables>(packet: &Packet<T::Address>, tables: &mut T) -> Result<Co
         _ => dest?,
     };
     let keeps_port = persistence.is_some_and(|service| !service.is_own(packet.destination_port));
-    if one_packet {
+    Ok(Opening { dest, keeps_port, is_templated: persistence.is_some(), is_one_packet })
+}
+
+/// The connection, now that it is decided where it goes.
+///
+/// # Errors
+/// There is no place for it.
+#[inline(always)]
+pub fn begin<T: Tables>(
+    packet: &Packet<T::Address>,
+    opening: Opening,
+    tables: &mut T,
+) -> Result<Connection, Verdict> {
+    let Opening { dest, keeps_port, is_templated, is_one_packet } = opening;
+    if is_one_packet {
         account::one_packet(dest, tables);
         return connection::fleeting(dest, keeps_port, tables);
     }
-    connection::begin(packet, dest, keeps_port, persistence.is_some(), tables)
+    connection::begin(packet, dest, keeps_port, is_templated, tables)
 }

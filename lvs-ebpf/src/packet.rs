@@ -1,9 +1,12 @@
 //! What the path knows of a packet.
 
 use lvs_common::{
-    conntable::{Key, word},
-    net::{Be16, protocol},
+    conntable::{Key, ends::Ends, word},
+    net::{Addr6, Be16, protocol},
     sched::Hint,
+    sctp_state::Event,
+    tcp_state::State,
+    wire::Tcp,
 };
 
 use crate::{
@@ -22,22 +25,49 @@ pub struct Packet<A> {
     pub source_port: Be16,
     /// Destination port.
     pub destination_port: Be16,
-    /// TCP or UDP.
+    /// TCP, UDP or SCTP.
     pub protocol: u8,
-    /// TCP's control bits; 0 in UDP.
+    /// TCP's control bits, or the number of SCTP's [`Event`]; 0 in UDP.
     pub flags: u8,
     /// IP header and payload, bytes.
     pub bytes: u16,
-    /// Offset of the TCP or UDP header in the frame, bytes.
+    /// Offset of the transport header in the frame, bytes.
     pub transport: usize,
 }
 
 impl<A: Ip> Packet<A> {
-    /// Whether it is TCP; else it is UDP.
+    /// Whether it is TCP.
     #[inline(always)]
     #[must_use]
     pub const fn is_tcp(&self) -> bool {
         self.protocol == protocol::TCP
+    }
+
+    /// Whether it is UDP.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_udp(&self) -> bool {
+        self.protocol == protocol::UDP
+    }
+
+    /// What it does to an association of SCTP.
+    #[inline(always)]
+    pub(crate) const fn event(&self) -> Event {
+        Event::from_number(self.flags)
+    }
+
+    /// Whether it asks for a connection: a SYN, or an INIT of SCTP.
+    #[inline(always)]
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        let init = self.flags == Event::INIT.number();
+        if self.is_tcp() { self.flags & Tcp::SYN != 0 } else { !self.is_udp() && init }
+    }
+
+    /// The state of a connection that has not seen it yet.
+    #[inline(always)]
+    pub(crate) const fn none(&self) -> State {
+        if self.is_tcp() || self.is_udp() { State::NONE } else { State::SCTP_NONE }
     }
 
     /// The connection that it belongs to, as a request.
@@ -57,10 +87,20 @@ impl<A: Ip> Packet<A> {
     #[inline(always)]
     #[must_use]
     pub fn pseudo(&self) -> u16 {
-        #[expect(clippy::cast_possible_truncation, reason = "at most sixty")]
+        #[expect(clippy::cast_possible_truncation, reason = "at most 241")]
         let header = (self.transport - NETWORK) as u16;
         let length = self.bytes.wrapping_sub(header);
         A::pseudo(self.source, self.destination, self.protocol, length)
+    }
+
+    /// The addresses that a request is between.
+    #[inline(always)]
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        Ends {
+            client: Addr6::new(self.source.wide()),
+            virtual_address: Addr6::new(self.destination.wide()),
+        }
     }
 
     /// What schedulers that hash want to know of it.
@@ -85,6 +125,10 @@ impl<A: Ip> Packet<A> {
 
     #[inline(always)]
     const fn protocol_code(&self) -> u64 {
-        if self.is_tcp() { word::TCP } else { word::UDP }
+        match self.protocol {
+            protocol::TCP => word::TCP,
+            protocol::UDP => word::UDP,
+            _ => word::SCTP,
+        }
     }
 }

@@ -4,9 +4,10 @@
 //! malformed packets as it would without us.
 
 use lvs_common::{
-    net::protocol,
+    net::{Be16, protocol},
+    sctp_state::Event,
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Tcp, Udp},
+    wire::{Chunk, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Sctp, Tcp, Udp, chunk},
 };
 
 use crate::{
@@ -21,7 +22,7 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
     let ethernet = frame.at::<Ethernet>(0).ok_or(MALFORMED)?;
     if ethernet.ethertype != A::ETHERTYPE {
         let tagged = ethernet.ethertype == ETHERTYPE_VLAN || ethernet.ethertype == ETHERTYPE_QINQ;
-        return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIpv4 }));
+        return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIp }));
     }
 
     let ip = A::header(frame)?;
@@ -33,7 +34,16 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
         }
         protocol::UDP => {
             let udp = frame.at::<Udp>(transport).ok_or(MALFORMED)?;
+            if A::UDP_IS_SUMMED && udp.check == Be16::new(0) {
+                return Err(MALFORMED);
+            }
             (udp.source, udp.destination, 0, size_of::<Udp>())
+        }
+        protocol::SCTP => {
+            let sctp = frame.at::<Sctp>(transport).ok_or(MALFORMED)?;
+            let event = event(frame, transport + size_of::<Sctp>()).ok_or(MALFORMED)?;
+            let least = size_of::<Sctp>() + size_of::<Chunk>();
+            (sctp.source, sctp.destination, event.number(), least)
         }
         _ => return Err(Verdict::Pass(Reason::OtherProtocol)),
     };
@@ -50,4 +60,17 @@ pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
         bytes: ip.bytes,
         transport,
     })
+}
+
+/// What the chunks from an offset on do to an association: the first, but an ABORT behind a cookie.
+#[inline(always)]
+fn event<F: Frame>(frame: &F, offset: usize) -> Option<Event> {
+    let first = frame.at::<Chunk>(offset)?;
+    if first.kind != chunk::COOKIE_ECHO && first.kind != chunk::COOKIE_ACK {
+        return Some(Event::of(first.kind));
+    }
+    // verifier: an offset within a frame
+    let next = offset + ((first.length.get() as usize + 3) & 0x7fc);
+    let aborts = frame.at::<Chunk>(next).is_some_and(|second| second.kind == chunk::ABORT);
+    Some(if aborts { Event::ABORT } else { Event::of(first.kind) })
 }

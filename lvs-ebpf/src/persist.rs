@@ -2,7 +2,7 @@
 //! (`ip_vs_sched_persist`). What a template is: [`lvs_common::template`].
 
 use lvs_common::{
-    conntable::{self, Entry, Hit, Insert, Key, New, word},
+    conntable::{self, Entry, Hit, Insert, Key, New, ends::Ends, word},
     map::Dest,
     net::{Be16, Be32},
     tcp_state::{State, Transitions},
@@ -22,12 +22,17 @@ use crate::{
 /// prolong it.
 const GRACE_S: u32 = 2;
 
-/// The key of the template for a packet.
+/// The key of the template for a packet, and its ends.
 #[inline(always)]
-fn key<T: Tables>(packet: &Packet<T::Address>, persistence: Persistence, tables: &T) -> Key {
-    let client = tables.short(packet.source.masked(persistence.netmask));
-    let address = tables.short(packet.destination);
-    persistence.key(client, packet.protocol, address, packet.destination_port)
+fn key<T: Tables>(
+    packet: &Packet<T::Address>,
+    persistence: Persistence,
+    tables: &T,
+) -> (Key, Ends) {
+    let client = packet.source.masked(persistence.netmask);
+    let (short, address) = (tables.short(client), tables.short(packet.destination));
+    let key = persistence.key(short, packet.protocol, address, packet.destination_port);
+    (key, persistence.ends(client.wide(), packet.destination.wide()))
 }
 
 /// What is remembered of a client.
@@ -48,10 +53,8 @@ pub(crate) fn find<T: Tables>(
     persistence: Persistence,
     tables: &T,
 ) -> Template<Row<T>> {
-    let key = key(packet, persistence, tables);
-    let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key) else {
-        return Template::Missing;
-    };
+    let (key, ends) = key(packet, persistence, tables);
+    let Some(hit) = tables.template(key, &ends) else { return Template::Missing };
     match tables.dest(hit.entry.dest()) {
         Some(dest) if is_valid(&hit.entry, dest, tables) => Template::Valid(hit),
         _ => Template::Invalid(hit),
@@ -90,11 +93,11 @@ fn remember<T: Tables>(
 ) -> Result<u32, Verdict> {
     let dest = *tables.dest(slot).ok_or(Verdict::Drop(Reason::Broken))?;
     let lifetime = persistence.lifetime_s.wrapping_mul(tables.tunables().ticks_per_second);
-    let key = key(packet, persistence, tables);
+    let (key, ends) = key(packet, persistence, tables);
     let is_for_port = persistence.is_for_port(packet.destination_port);
     let port = if is_for_port { dest.port } else { Be16::new(0) };
     let now = tables.now();
-    let done = tables.insert(New {
+    let new = New {
         key,
         dest: slot,
         method: dest.method,
@@ -103,7 +106,8 @@ fn remember<T: Tables>(
         peer: word::end(Be32::from_raw(lifetime), port),
         now,
         expires: now.wrapping_add(lifetime),
-    });
+    };
+    let done = tables.insert(new, &ends);
     if let Some(evicted) = done.evicted {
         account::ended(&evicted, tables);
     }
@@ -124,11 +128,13 @@ pub fn assure<T: Tables>(client: T::Address, entry: &Entry, tables: &mut T) {
     let Some(service_key) = tables.dest(entry.dest()).map(|dest| dest.service) else { return };
     let Some(service) = tables.service(&service_key) else { return };
     let Some(persistence) = Persistence::of(service) else { return };
-    let client = tables.short(client.masked(persistence.netmask));
-    let address = tables.short(T::Address::narrow(service_key.address));
+    let client = client.masked(persistence.netmask);
+    let address = T::Address::narrow(service_key.address);
     let port = entry.virtual_end().1;
-    let key = persistence.key(client, service_key.protocol, address, port);
-    if let Some(hit) = conntable::find(&tables.conns(), tables.hashes(key.client), key)
+    let (short, virtual_short) = (tables.short(client), tables.short(address));
+    let key = persistence.key(short, service_key.protocol, virtual_short, port);
+    let ends = persistence.ends(client.wide(), address.wide());
+    if let Some(hit) = tables.find(key, &ends)
         && hit.entry.state() != State::ESTABLISHED
     {
         // Its accounts are not those of connections: a template is never active.

@@ -2,7 +2,7 @@
 
 use lvs_common::{
     map::Service,
-    sched::{Flags, Hint, Kind, Pool, dh, fo, lc, mh, nq, ovf, rr, sed, sh, wlc, wrr},
+    sched::{self, Flags, Hint, Kind, Locality, wrr},
     verdict::{Reason, Verdict},
 };
 
@@ -22,23 +22,15 @@ pub(crate) fn schedule<T: Tables>(
     tables.dest_at(service, position).ok_or(BROKEN)
 }
 
-/// The position in a service's pool that its scheduler chooses; none for a scheduler that the
-/// program does not have.
+/// The position in a service's pool that its scheduler chooses.
 #[inline(always)]
-pub fn choose<P: Pool>(service: &Service, hint: Hint, pool: &P) -> Option<u32> {
-    let flags = Flags(service.scheduler_flags);
-    match Kind::try_from(service.scheduler).ok()? {
-        Kind::Rr => rr::choose(pool),
-        Kind::Wrr => wrr::choose(wrr::Params { step: service.step, top: service.top }, pool),
-        Kind::Lc => lc::choose(pool),
-        Kind::Wlc => wlc::choose(pool),
-        Kind::Dh => dh::choose(hint, pool),
-        Kind::Sh => sh::choose(flags, hint, pool),
-        Kind::Sed => sed::choose(pool),
-        Kind::Nq => nq::choose(pool),
-        Kind::Fo => fo::choose(pool),
-        Kind::Ovf => ovf::choose(pool),
-        Kind::Mh => mh::choose(flags, hint, pool),
-        Kind::Lblc | Kind::Lblcr | Kind::Twos => None,
-    }
+pub fn choose<P: Locality>(service: &Service, hint: Hint, pool: &P) -> Option<u32> {
+    by(Kind::try_from(service.scheduler).ok()?, service, hint, pool)
+}
+
+/// The position that this scheduler chooses.
+#[inline(always)]
+pub fn by<P: Locality>(kind: Kind, service: &Service, hint: Hint, pool: &P) -> Option<u32> {
+    let rounds = wrr::Params { step: service.step, top: service.top };
+    sched::choose(kind, Flags(service.scheduler_flags), hint, rounds, pool)
 }

@@ -1,9 +1,9 @@
 //! What the path asks of the maps.
 
 use lvs_common::{
-    conntable::{Buckets, Done, Entry, Hit, New},
+    conntable::{self, Buckets, Done, Entry, Hit, Key, New, ends::Ends},
     map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
-    net::Be32,
+    net::{Be32, crc32c},
     verdict::Reason,
 };
 
@@ -49,11 +49,28 @@ pub trait Tables: Sized {
     /// What stands for an address in the connection table: four bytes, the same for no two IPv4
     /// addresses and for hardly two of IPv6.
     fn short(&self, address: Self::Address) -> Be32;
-    /// The virtual address that a connection's client calls; none when its slot has changed hands.
-    fn virtual_address(&self, hit: &Hit<Row<Self>>) -> Option<Self::Address>;
 
-    /// [`conntable::insert`](lvs_common::conntable::insert) into it.
-    fn insert(&mut self, new: New) -> Done<Row<Self>>;
+    /// The connection of these words between these ends.
+    #[inline(always)]
+    fn find(&self, key: Key, ends: &Ends) -> Option<Hit<Row<Self>>> {
+        // The words of IPv4 tell the ends.
+        _ = ends;
+        conntable::find(&self.conns(), self.hashes(key.client), key)
+    }
+    /// The template of these words between these ends.
+    #[inline(always)]
+    fn template(&self, key: Key, ends: &Ends) -> Option<Hit<Row<Self>>> {
+        self.find(key, ends)
+    }
+    /// The virtual address that the client calls by a connection that was found for its reply; none
+    /// when it is of other ends, or its slot has changed hands.
+    fn virtual_address(
+        &self,
+        hit: &Hit<Row<Self>>,
+        reply: &Packet<Self::Address>,
+    ) -> Option<Self::Address>;
+    /// [`conntable::insert`] into it.
+    fn insert(&mut self, new: New, ends: &Ends) -> Done<Row<Self>>;
 
     /// Lets the template of a client's connection last.
     #[inline(always)]
@@ -75,6 +92,11 @@ pub trait Tables: Sized {
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
     /// The way to a client, for a packet from `source` that came in where this one did.
     fn route(&mut self, source: Self::Address, client: Self::Address) -> Route;
+
+    /// [`crc32c::difference`].
+    fn crc(&self, edit: u32, behind: u16) -> u32 {
+        crc32c::difference(edit, behind, |bit| bit)
+    }
 
     /// Adds to a word of a real server's load (see [`Load`](lvs_common::map::Load)); what it was.
     fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64;

@@ -4,7 +4,10 @@
 #![forbid(unsafe_code)]
 
 mod concurrency;
+mod locality;
+mod marks;
 mod random;
 mod reference;
 #[path = "../../lvs-common/tests/sched_properties/reference.rs"]
 mod schedulers;
+mod twos;

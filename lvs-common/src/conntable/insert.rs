@@ -87,7 +87,7 @@ pub fn insert<T: Buckets>(table: &T, hashes: (u32, u32), new: New) -> Done<T::Bu
 
     // Claim: the client stands in the claim, for rivals to see.
     let generation = seen.wrapping_add(1 << GENERATION_AT) & GENERATION;
-    let live = new.key.client | LIVE | (new.state.number() as u64) << STATE_AT | generation;
+    let live = new.key.client | LIVE | (new.state.number() as u64 & 15) << STATE_AT | generation;
     let claim = live & !PHASE | CLAIMED;
     if mine.cas(place, seen, claim) != seen {
         return Done { what: Insert::Racing, evicted: None };
@@ -104,6 +104,7 @@ pub fn insert<T: Buckets>(table: &T, hashes: (u32, u32), new: New) -> Done<T::Bu
     mine.store(word::at(way, 1), entry.w1);
     mine.store(word::at(way, 2), entry.w2);
     mine.store(word::at(way, 3), new.peer);
+    table.fill(mine, way);
     if mine.cas(place, claim, live) != claim {
         // Killed by a claim of the same client at a lower place.
         mine.swap(place, claim & GENERATION);
@@ -190,17 +191,20 @@ fn victim<T: Buckets>(bucket: T::Bucket, now: u32) -> u64 {
 }
 
 /// States that a full bucket gives up although their time is not over: half-open ones …
-const HALF_OPEN: u64 =
-    1 << State::SYN_SENT.number() | 1 << State::SYN_RECV.number() | 1 << State::SYNACK.number();
+const HALF_OPEN: u64 = 1 << State::SYN_SENT.number()
+    | 1 << State::SYN_RECV.number()
+    | 1 << State::SYNACK.number()
+    | 0x7f << (State::SCTP_NONE.number() + 1);
 /// … and, before them, closed ones.
-const CLOSED: u64 = 1 << State::TIME_WAIT.number() | 1 << State::CLOSE.number();
+const CLOSED: u64 =
+    1 << State::TIME_WAIT.number() | 1 << State::CLOSE.number() | 1 << State::SCTP_CLOSED.number();
 
 /// How gladly a connection is given up; 0: not at all. Expired before closed before half-open;
 /// among equals the one nearest its end.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the low half of w2 is the expiry")]
 fn rank<T: Buckets>(w0: u64, w2: u64, now: u32) -> u64 {
-    let state = w0 >> STATE_AT & 15;
+    let state = word::state_number(w0);
     // 2^31 and above once the time is over.
     let age = now.wrapping_sub(w2 as u32).wrapping_add(1 << 31) as u64;
     let expired = 1 - less::<T>(age, 1 << 31);

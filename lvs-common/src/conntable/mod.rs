@@ -15,6 +15,7 @@
 //!
 //! Knows nothing of maps, packets or clocks. Times are ticks that wrap.
 
+pub mod ends;
 mod find;
 mod hash;
 mod insert;
@@ -62,6 +63,12 @@ pub trait Buckets {
     /// The bucket of an index below [`count`](Self::count).
     fn at(&self, index: u32) -> Option<Self::Bucket>;
 
+    /// Fills in what a slot of this table holds besides its words, between claim and publication.
+    #[inline(always)]
+    fn fill(&self, bucket: Self::Bucket, way: usize) {
+        _ = (bucket, way);
+    }
+
     /// Keeps the compiler from turning arithmetic back into branches.
     // verifier: a branch for each of sixteen ways would be 65 536 paths.
     #[inline(always)]
@@ -90,8 +97,13 @@ impl<B: Bucket> Hit<B> {
     #[inline(always)]
     pub fn peer(&self) -> Option<u64> {
         let peer = self.bucket.load(word::at(self.way, 3));
+        self.stands().then_some(peer)
+    }
+
+    /// Whether the slot is the connection's still, and with it all that was read before.
+    #[inline(always)]
+    pub fn stands(&self) -> bool {
         word::same_connection(self.bucket.load(word::at(self.way, 0)), self.entry.w0)
-            .then_some(peer)
     }
 
     /// Sets when the connection ends, and counts the packet.

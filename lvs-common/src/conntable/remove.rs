@@ -23,7 +23,7 @@ pub fn set_state<B: Bucket>(hit: &Hit<B>, transitions: Transitions) -> Option<(S
         if before == after {
             return Some((before, after));
         }
-        let changed = entry.w0 & !STATE | (after.number() as u64) << STATE_AT;
+        let changed = entry.w0 & !STATE | (after.number() as u64 & 15) << STATE_AT;
         let seen = hit.bucket.cas(place, entry.w0, changed);
         if seen == entry.w0 {
             return Some((before, after));

@@ -5,14 +5,17 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::{Bucket, Buckets, Entry, WAYS, WORDS, word};
+use super::{Bucket, Buckets, Entry, Hit, WAYS, WORDS, ends, word};
 
 /// Words of a bucket.
 pub const BUCKET: usize = WAYS * WORDS;
 
 /// A table over words.
 #[derive(Clone, Copy)]
-pub struct View<'a>(&'a [AtomicU64]);
+pub struct View<'a> {
+    words: &'a [AtomicU64],
+    bucket: usize,
+}
 
 /// One bucket of it.
 #[derive(Clone, Copy)]
@@ -22,17 +25,29 @@ impl<'a> View<'a> {
     /// The table in these words; a rest that is no whole bucket is left out.
     #[must_use]
     pub fn new(words: &'a [AtomicU64]) -> Self {
-        Self(words)
+        Self { words, bucket: BUCKET }
+    }
+
+    /// The same of a table with [ends](super::ends).
+    #[must_use]
+    pub fn with_ends(words: &'a [AtomicU64]) -> Self {
+        Self { words, bucket: ends::BUCKET }
     }
 
     /// Every bucket, in order.
     pub fn rows(self) -> impl Iterator<Item = Row<'a>> {
-        self.0.chunks_exact(BUCKET).map(Row)
+        self.words.chunks_exact(self.bucket).map(Row)
     }
 
     /// Every connection that stands in the table.
     pub fn entries(self) -> impl Iterator<Item = Entry> {
-        self.rows().flat_map(|row| (0..WAYS).filter_map(move |way| Entry::read(row, way)))
+        self.hits().map(|hit| hit.entry)
+    }
+
+    /// Every connection, and where it stands.
+    pub fn hits(self) -> impl Iterator<Item = Hit<Row<'a>>> {
+        let hit = |bucket, way| Some(Hit { bucket, way, entry: Entry::read(bucket, way)? });
+        self.rows().flat_map(move |row| (0..WAYS).filter_map(move |way| hit(row, way)))
     }
 
     /// Slots that somebody has claimed and not yet published.
@@ -49,12 +64,12 @@ impl<'a> Buckets for View<'a> {
     type Bucket = Row<'a>;
 
     fn count(&self) -> u32 {
-        u32::try_from(self.0.len() / BUCKET).unwrap_or(u32::MAX)
+        u32::try_from(self.words.len() / self.bucket).unwrap_or(u32::MAX)
     }
 
     fn at(&self, index: u32) -> Option<Row<'a>> {
-        let first = (index as usize).checked_mul(BUCKET)?;
-        self.0.get(first..first + BUCKET).map(Row)
+        let first = (index as usize).checked_mul(self.bucket)?;
+        self.words.get(first..first + self.bucket).map(Row)
     }
 }
 

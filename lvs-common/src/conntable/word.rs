@@ -51,6 +51,8 @@ pub(super) const GENERATION_AT: u32 = 56;
 pub const TCP: u64 = 0;
 /// w0's code of UDP.
 pub const UDP: u64 = 1;
+/// w0's code of SCTP.
+pub const SCTP: u64 = 2;
 /// w0's code of a persistence template.
 pub const TEMPLATE: u64 = 3;
 
@@ -120,7 +122,7 @@ impl Entry {
     #[inline(always)]
     #[must_use]
     pub const fn state(&self) -> State {
-        State::from_number((self.w0 >> STATE_AT & 15) as u8)
+        State::from_number(state_number(self.w0))
     }
 
     /// When it ends, ticks.
@@ -166,11 +168,20 @@ impl Entry {
     }
 }
 
+/// The number of the state in w0: 16 and above in SCTP.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "five bits")]
+pub(super) const fn state_number(w0: u64) -> u8 {
+    let is_sctp = w0 >> 49 & !(w0 >> 48) & 1;
+    (w0 >> STATE_AT & 15 | is_sctp << 4) as u8
+}
+
 /// The protocol number of one of this module's codes of connections.
 #[must_use]
 pub const fn protocol_number(code: u64) -> u8 {
     match code {
         UDP => protocol::UDP,
+        SCTP => protocol::SCTP,
         _ => protocol::TCP,
     }
 }

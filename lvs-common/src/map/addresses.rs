@@ -7,7 +7,7 @@ use crate::net::Be32;
 const BITS: usize = 1 << 16;
 const WORDS: usize = BITS / 64;
 
-/// Two sets of IPv4 addresses as bits by hash: those that some virtual service has, and those of
+/// Two sets of addresses, those of IPv6 [folded](super::Family::fold), as bits by hash: those that some virtual service has, and those of
 /// real servers reached by NAT, whose packets may be replies. An address outside is surely not ours;
 /// one inside may be.
 ///

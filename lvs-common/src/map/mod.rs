@@ -11,29 +11,36 @@
 //! | `TABLES` | `u16`, a position in the pool | bucket | controller |
 //! | `DESTS` | [`Dest`] | dest slot | controller |
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
+//! | `MARKS` | [`MarkRule`] | order of precedence | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
+//! | `CONNS6` | a bucket with [ends](crate::conntable::ends) | hash | program; the sweeper frees |
 //! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
+//! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
-//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `LOADS`, `CURSORS` and `CONNS` are
-//! mapped into the controller. The slabs among them (all but `CONNS`) are arrays of *one* value
+//! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `MARKS`, `LOADS`, `CURSORS`, `CONNS`
+//! and `CONNS6` are mapped into the controller. The slabs among them (all but the last two) are arrays of *one* value
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
 mod addresses;
+mod called;
 mod counters;
 mod dest;
 mod load;
+mod marks;
 mod next_hop;
 mod pool;
 mod service;
 mod tunables;
 
 pub use addresses::Addresses;
+pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
 pub use load::Load;
+pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
 pub use pool::PoolEntry;
 pub use service::{Family, Service, ServiceKey};
@@ -43,6 +50,8 @@ pub use tunables::{TIMEOUTS, Tunables};
 pub mod name {
     /// Connection table.
     pub const CONNS: &str = "CONNS";
+    /// Connection table of IPv6.
+    pub const CONNS6: &str = "CONNS6";
     /// Tunables.
     pub const TUNABLES: &str = "TUNABLES";
     /// Address filter.
@@ -57,10 +66,14 @@ pub mod name {
     pub const DESTS: &str = "DESTS";
     /// Next hops.
     pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// Rules that mark packets.
+    pub const MARKS: &str = "MARKS";
     /// Connections a real server has.
     pub const LOADS: &str = "LOADS";
     /// Where a scheduler goes on.
     pub const CURSORS: &str = "CURSORS";
+    /// What lblc and lblcr remember of addresses.
+    pub const REMEMBERED: &str = "REMEMBERED";
     /// Traffic a real server had.
     pub const COUNTERS: &str = "COUNTERS";
     /// Packets that were not forwarded.
@@ -81,6 +94,9 @@ pub const MAX_SERVICES: usize = 1 << 16;
 /// Real servers of one service.
 pub const MAX_POOL: u32 = 1024;
 
+/// Addresses that lblc and lblcr remember, of all services together.
+pub const MAX_REMEMBERED: usize = 1 << 18;
+
 /// Declares map values: asserts size, alignment of at most eight and, by `Pod`, no padding.
 macro_rules! map_type {
     ($($value:ty: $size:literal),+ $(,)?) => { $(
@@ -94,12 +110,14 @@ macro_rules! map_type {
 
 map_type!(
     Addresses: 16_384,
+    Called: 24,
     Counters: 40,
     Dest: 64,
     Load: 32,
+    MarkRule: 32,
     NextHop: 48,
     PoolEntry: 8,
     Service: 48,
     ServiceKey: 20,
-    Tunables: 160,
+    Tunables: 224,
 );

@@ -1,5 +1,7 @@
 //! A virtual service.
 
+use core::net::IpAddr;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::net::{Addr, Be16, Be32};
@@ -14,6 +16,13 @@ impl Family {
     pub const V4: Self = Self(4);
     /// IPv6.
     pub const V6: Self = Self(6);
+
+    /// An address of the family, folded to four bytes: as it is, or as IPv6 folds.
+    #[inline(always)]
+    #[must_use]
+    pub const fn fold(self, address: Addr) -> Be32 {
+        if self.0 == Self::V6.0 { address.fold() } else { address.low() }
+    }
 }
 
 /// What a virtual service answers to: protocol, VIP and port, or a firewall mark (see [`Self::mark`]).
@@ -85,6 +94,12 @@ impl Service {
 }
 
 impl ServiceKey {
+    /// The VIP in user space's words.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        if self.family == Family::V6 { self.address.v6().into() } else { self.address.ip() }
+    }
+
     /// The key of a firewall mark's service.
     #[must_use]
     pub fn mark(mark: u32, family: Family) -> Self {

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 /// Timeouts that the program knows: one a connection state; see [`tcp_state`](crate::tcp_state).
-pub const TIMEOUTS: usize = 16;
+pub const TIMEOUTS: usize = 32;
 
 /// Settings of the whole director.
 ///
@@ -42,8 +42,10 @@ pub struct Tunables {
     /// Kinds of services there are, beside those that a packet finds by its own port:
     /// [`Self::FTP`], [`Self::ANY_PORT`].
     pub kinds: u32,
+    /// `sloppy_sctp`, as in IPVS: a connection may begin with any chunk but ABORT.
+    pub sloppy_sctp: u32,
     /// Zero.
-    pub pad: [u32; 7],
+    pub pad: [u32; 6],
 }
 
 impl Tunables {
@@ -51,4 +53,16 @@ impl Tunables {
     pub const FTP: u32 = 1;
     /// Some service has port 0.
     pub const ANY_PORT: u32 = 2;
+}
+
+impl Tunables {
+    /// So many ticks, nanoseconds.
+    #[inline(always)]
+    #[must_use]
+    pub fn nanoseconds(&self, ticks: u64) -> u64 {
+        const SECOND_NS: u32 = 1_000_000_000;
+        // An unknown clock's tick is nothing.
+        let tick_ns = SECOND_NS.checked_div(self.ticks_per_second).unwrap_or(0);
+        ticks.wrapping_mul(tick_ns.into())
+    }
 }

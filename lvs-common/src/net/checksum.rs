@@ -3,7 +3,7 @@
 //! Sums are taken over words as they lie, in this machine's order: RFC 1071 §2(B) shows that only
 //! the bytes of the result are then in another order, which storing it puts right again.
 
-use super::{Be16, Be32};
+use super::{Addr, Be16, Be32};
 
 /// What an edit of a packet does to the sum over it: `~m + m'` of every word `m` that became `m'`.
 #[derive(Clone, Copy, Default, Debug)]
@@ -29,6 +29,21 @@ impl Edit {
     #[must_use]
     pub const fn word(self, old: Be32, new: Be32) -> Self {
         Self(self.0 + !old.raw() as u64 + new.raw() as u64)
+    }
+
+    /// And an IPv6 address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn address(self, old: Addr, new: Addr) -> Self {
+        let (old, new) = (old.words(), new.words());
+        self.word(old[0], new[0]).word(old[1], new[1]).word(old[2], new[2]).word(old[3], new[3])
+    }
+
+    /// And all that another edit changes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 
     /// The checksum of the packet after the edit, given the one before.
@@ -80,6 +95,24 @@ pub const fn pseudo_v4(source: Be32, destination: Be32, protocol: u8, length: u1
             + Be16::new(protocol as u16).raw() as u64
             + Be16::new(length).raw() as u64,
     )
+}
+
+/// The sum over the IPv6 pseudo-header (RFC 8200 §8.1), folded, not complemented.
+#[inline(always)]
+#[must_use]
+pub const fn pseudo_v6(source: Addr, destination: Addr, protocol: u8, length: u16) -> u16 {
+    fold(
+        words(source)
+            + words(destination)
+            + Be16::new(protocol as u16).raw() as u64
+            + Be16::new(length).raw() as u64,
+    )
+}
+
+#[inline(always)]
+const fn words(address: Addr) -> u64 {
+    let [a, b, c, d] = address.words();
+    a.raw() as u64 + b.raw() as u64 + c.raw() as u64 + d.raw() as u64
 }
 
 /// The RFC 1071 sum of any bytes, folded, not complemented; an odd last byte is padded with zero.

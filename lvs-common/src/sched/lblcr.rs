@@ -40,7 +40,7 @@ pub fn choose<P: Locality>(pool: &P) -> Option<u32> {
     let position = wlc::choose(pool)?;
     if let Some(id) = pool.id(position) {
         match remembered {
-            Some(set) => set.insert(id, now_ns),
+            Some(set) => set.insert::<P::Opaque>(id, now_ns),
             None => pool.begin().into_iter().for_each(|set| set.replace(id, now_ns)),
         }
     }
@@ -54,7 +54,7 @@ fn shrink<P: Locality>(set: &Remembered, now_ns: u64, pool: &P) {
         && set.unchanged_ns(now_ns) > pool.expiration_ns()
         && let Some(place) = pool.scan_remembered(set, MostLoaded::default()).chosen()
     {
-        set.erase(place, now_ns);
+        set.erase::<P::Opaque>(place, now_ns);
     }
 }
 

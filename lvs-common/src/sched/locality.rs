@@ -4,7 +4,7 @@ use core::{cell::Cell, ops::ControlFlow};
 
 use super::{
     pool::{Candidate, Pool, Scan},
-    select::{Boxed, Opaque, less, pick},
+    select::{Opaque, less, pick},
 };
 
 /// How many real servers are remembered of one address; IPVS has no bound. One more pushes the
@@ -76,15 +76,38 @@ pub struct Remembered {
     ids: [Cell<u64>; SET as usize / 2],
 }
 
-const _: () = assert!(size_of::<Remembered>() == 144, "the map holds 18 words");
+const _: () = assert!(size_of::<Remembered>() == Remembered::WORDS * 8, "the map holds words");
+
+impl From<[u64; Self::WORDS]> for Remembered {
+    fn from(words: [u64; Self::WORDS]) -> Self {
+        let [last_use_ns, modified_ns, ids @ ..] = words.map(Cell::new);
+        Self { last_use_ns, modified_ns, ids }
+    }
+}
 
 impl Remembered {
+    /// Words of the value.
+    pub const WORDS: usize = 2 + SET as usize / 2;
+
+    /// The ids in the set, the newest first.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        (0..SET).map_while(|place| self.get(place))
+    }
+
     /// The id in this place of the set.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the half at the bottom")]
     pub fn get(&self, place: u32) -> Option<u32> {
         let pair = self.ids.get(place as usize / 2)?.get();
         ((pair >> ((place & 1) * 32)) as u32).checked_sub(1)
+    }
+
+    /// Becomes the same set, whatever its times.
+    #[inline(always)]
+    pub fn copy(&self, of: &Self) {
+        for (word, theirs) in self.ids.iter().zip(&of.ids) {
+            word.set(theirs.get());
+        }
     }
 
     /// Notes that it was looked up.
@@ -118,12 +141,12 @@ impl Remembered {
 
     /// Adds a real server in the first place, unless the set has it.
     #[inline(always)]
-    pub fn insert(&self, id: u32, now_ns: u64) {
+    pub fn insert<O: Opaque>(&self, id: u32, now_ns: u64) {
         let entry = u64::from(id) + 1;
         let mut has_it = 0;
         for word in &self.ids {
-            has_it |= all_ones_if_equal(low(word.get()), entry);
-            has_it |= all_ones_if_equal(high(word.get()), entry);
+            has_it |= all_ones_if_equal::<O>(low(word.get()), entry);
+            has_it |= all_ones_if_equal::<O>(high(word.get()), entry);
         }
         if has_it != 0 {
             return;
@@ -139,12 +162,12 @@ impl Remembered {
 
     /// Takes the real server in this place out; those behind it move up.
     #[inline(always)]
-    pub fn erase(&self, place: u32, now_ns: u64) {
+    pub fn erase<O: Opaque>(&self, place: u32, now_ns: u64) {
         let mut behind = 0;
         for (word, index) in self.ids.iter().rev().zip((0..SET / 2).rev()) {
             let pair = word.get();
-            let first = pick(moves_up(place, 2 * index), high(pair), low(pair));
-            let second = pick(moves_up(place, 2 * index + 1), behind, high(pair));
+            let first = pick(moves_up::<O>(place, 2 * index), high(pair), low(pair));
+            let second = pick(moves_up::<O>(place, 2 * index + 1), behind, high(pair));
             word.set(second << 32 | first);
             behind = low(pair);
         }
@@ -205,14 +228,14 @@ impl Scan for Bored {
 
 /// All ones when what stands at `at` makes room for what is behind it.
 #[inline(always)]
-fn moves_up(erased: u32, at: u32) -> u64 {
-    less::<Boxed>(erased.into(), u64::from(at) + 1)
+fn moves_up<O: Opaque>(erased: u32, at: u32) -> u64 {
+    less::<O>(erased.into(), u64::from(at) + 1)
 }
 
 /// All ones when two numbers below 2^63 are equal.
 #[inline(always)]
-fn all_ones_if_equal(a: u64, b: u64) -> u64 {
-    less::<Boxed>(a ^ b, 1)
+fn all_ones_if_equal<O: Opaque>(a: u64, b: u64) -> u64 {
+    less::<O>(a ^ b, 1)
 }
 
 #[inline(always)]
@@ -229,10 +252,10 @@ const fn high(pair: u64) -> u64 {
 mod tests {
     use std::vec::Vec;
 
-    use super::*;
+    use super::{super::select::Transparent, *};
 
     fn ids(of: &Remembered) -> Vec<u32> {
-        (0..SET).map_while(|place| of.get(place)).collect()
+        of.ids().collect()
     }
 
     #[test]
@@ -240,7 +263,7 @@ mod tests {
         let set = Remembered::default();
         assert_eq!(ids(&set), []);
         for id in [7, 0, u32::MAX - 1, 7, 5] {
-            set.insert(id, 10);
+            set.insert::<Transparent>(id, 10);
         }
         assert_eq!(ids(&set), [5, u32::MAX - 1, 0, 7]);
         set.replace(3, 20);
@@ -251,8 +274,8 @@ mod tests {
     fn erasing_closes_the_gap() {
         for place in 0..5 {
             let set = Remembered::default();
-            (0..5).for_each(|id| set.insert(4 - id, 1));
-            set.erase(place, 2);
+            (0..5).for_each(|id| set.insert::<Transparent>(4 - id, 1));
+            set.erase::<Transparent>(place, 2);
             let left: Vec<_> = (0..5).filter(|&id| id != place).collect();
             assert_eq!(ids(&set), left);
         }
@@ -261,20 +284,20 @@ mod tests {
     #[test]
     fn a_full_set_drops_the_oldest() {
         let set = Remembered::default();
-        (0..=SET).for_each(|id| set.insert(id, 1));
+        (0..=SET).for_each(|id| set.insert::<Transparent>(id, 1));
         assert_eq!(ids(&set), (1..=SET).rev().collect::<Vec<_>>());
-        set.erase(SET - 1, 2);
+        set.erase::<Transparent>(SET - 1, 2);
         assert_eq!(ids(&set).len(), SET as usize - 1);
     }
 
     #[test]
     fn only_changes_count_as_changes() {
         let set = Remembered::default();
-        set.insert(1, 100);
-        set.insert(1, 200);
+        set.insert::<Transparent>(1, 100);
+        set.insert::<Transparent>(1, 200);
         set.touch(250);
         assert_eq!((set.unchanged_ns(300), set.unused_ns(300)), (200, 50));
-        set.erase(0, 300);
+        set.erase::<Transparent>(0, 300);
         assert_eq!(set.unchanged_ns(300), 0);
     }
 

@@ -66,7 +66,7 @@ pub fn choose<P: Pool>(flags: Flags, hint: Hint, pool: &P) -> Option<u32> {
     let port = if flags.contains(Flags::PORT) { hint.client_port } else { 0 };
     // verifier: LLVM knows that this is below 4093 and takes the pool's own check away, without the
     // black box.
-    let bucket_at = |offset| black_box(hash(hint.client, port, KEY_1, offset) % PRIME);
+    let bucket_at = move |offset| black_box(hash(hint.client, port, KEY_1, offset) % PRIME);
     let first = bucket_at(0);
     match table::available(first, pool) {
         None if flags.contains(Flags::FALLBACK) => table::fall_back(first, PRIME, bucket_at, pool),

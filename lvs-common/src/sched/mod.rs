@@ -66,7 +66,7 @@ pub use self::{
     kind::{Flags, Kind, UnknownScheduler},
     locality::{Locality, Remembered},
     pool::{Candidate, Pool, Probe, Scan},
-    select::{Boxed, Opaque, Transparent},
+    select::{Opaque, Transparent},
     threshold::Thresholds,
 };
 

@@ -5,8 +5,6 @@
 //! registers and never writes the second of a `None`; kept over a call it is spilled, and the
 //! verifier says `R8 !read_ok`. So what lives over a scan is a plain number.
 
-use core::hint::black_box;
-
 /// Hides from the compiler what a word holds.
 ///
 /// LLVM knows a comparison in whatever clothes, and makes a branch of it where BPF has no
@@ -26,17 +24,6 @@ impl Opaque for Transparent {
     #[inline(always)]
     fn opaque(word: u64) -> u64 {
         word
-    }
-}
-
-/// Hides it in memory: safe anywhere, for the price of a store and a load.
-#[derive(Clone, Copy, Debug)]
-pub enum Boxed {}
-
-impl Opaque for Boxed {
-    #[inline(always)]
-    fn opaque(word: u64) -> u64 {
-        black_box(word)
     }
 }
 

@@ -32,7 +32,7 @@ pub fn choose<P: Pool>(flags: Flags, hint: Hint, pool: &P) -> Option<u32> {
     let hash = hash_32(hint.client.wrapping_add(port), BITS);
     match table::available(hash, pool) {
         None if flags.contains(Flags::FALLBACK) => {
-            let bucket_at = |offset: u32| offset.wrapping_add(hash) & (SIZE as u32 - 1);
+            let bucket_at = move |offset: u32| offset.wrapping_add(hash) & (SIZE as u32 - 1);
             table::fall_back(hash, SIZE as u32, bucket_at, pool)
         }
         found => found,

@@ -24,7 +24,7 @@ use super::{
 /// Chooses.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    let sum = pool.seek(0, pool.len(), Sum::default()).0;
+    let sum = pool.scan(Sum::default()).0;
     let first = draw(sum, pool)?;
     let second = draw(sum, pool)?;
     let (of_first, of_second) = (pool.candidate(first)?, pool.candidate(second)?);
@@ -37,7 +37,7 @@ pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
 #[inline(always)]
 fn draw<P: Pool>(sum: u64, pool: &P) -> Option<u32> {
     let left = below(sum.wrapping_add(1), pool.random());
-    pool.seek(0, pool.len(), Draw { left, weight: 0, position: NOBODY.into() }).chosen()
+    pool.scan(Draw { left, weight: 0, position: NOBODY.into() }).chosen()
 }
 
 /// A number below `bound` (at most 2^48) from a random word, as `reciprocal_scale` does.

@@ -3,6 +3,8 @@
 mod ethernet;
 mod icmp;
 mod ipv4;
+mod ipv6;
+mod sctp;
 mod tcp;
 mod tunnel;
 mod udp;
@@ -10,6 +12,8 @@ mod udp;
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
 pub use icmp::Icmp;
 pub use ipv4::Ipv4;
+pub use ipv6::{Extension, Ipv6};
+pub use sctp::{Chunk, Sctp, chunk};
 pub use tcp::Tcp;
 pub use tunnel::{Gre, GreChecksum, Gue};
 pub use udp::Udp;
@@ -35,7 +39,20 @@ macro_rules! wire {
     )+ };
 }
 
-wire!(Ethernet: 14, Gre: 4, GreChecksum: 4, Gue: 4, Icmp: 8, Ipv4: 20, Tcp: 20, Udp: 8);
+wire!(
+    Ethernet: 14,
+    Extension: 4,
+    Gre: 4,
+    GreChecksum: 4,
+    Gue: 4,
+    Icmp: 8,
+    Ipv4: 20,
+    Ipv6: 40,
+    Tcp: 20,
+    Udp: 8,
+    Sctp: 12,
+    Chunk: 4,
+);
 
 /// The frame under way: what the path may ask of a packet's memory.
 pub trait Frame {

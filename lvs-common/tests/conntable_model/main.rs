@@ -8,6 +8,8 @@
 //!     -- conntable:: net:: wire:: map::
 //! ```
 
+mod ends;
+
 use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use lvs_common::{
@@ -214,7 +216,7 @@ impl Beside {
 /// then the one nearest its end.
 fn gladness(entry: &Entry, now: u32) -> Option<([bool; 3], u32)> {
     const CLOSED: [State; 2] = [State::TIME_WAIT, State::CLOSE];
-    const HALF_OPEN: [State; 2] = [State::SYN_SENT, State::SYN_RECV];
+    const HALF_OPEN: [State; 3] = [State::SYN_SENT, State::SYN_RECV, State::SYNACK];
     let state = entry.state();
     let class = [entry.is_expired(now), CLOSED.contains(&state), HALF_OPEN.contains(&state)];
     let age = now.wrapping_sub(entry.expires()).wrapping_add(1 << 31);

@@ -17,7 +17,7 @@ use tokio::{net::UnixStream, runtime::Runtime};
 
 use super::types::{
     ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListParameters, ListQuery, Listing,
-    Problem, Settings, Status,
+    MarkListing, Problem, Settings, Status, TunableListing,
 };
 
 /// What a command line may ask of a controller.
@@ -39,6 +39,18 @@ pub trait Controller {
     /// # Errors
     /// There is no answer.
     fn settings(&mut self) -> Result<Settings, ClientError>;
+
+    /// The tunables.
+    ///
+    /// # Errors
+    /// There is no answer.
+    fn tunables(&mut self) -> Result<TunableListing, ClientError>;
+
+    /// The rules that mark packets.
+    ///
+    /// # Errors
+    /// There is no answer.
+    fn marks(&mut self) -> Result<MarkListing, ClientError>;
 
     /// Shows connections until `visit` says false.
     ///
@@ -142,6 +154,14 @@ impl Controller for Client {
 
     fn settings(&mut self) -> Result<Settings, ClientError> {
         self.get("/v1/settings")
+    }
+
+    fn tunables(&mut self) -> Result<TunableListing, ClientError> {
+        self.get("/v1/tunables")
+    }
+
+    fn marks(&mut self) -> Result<MarkListing, ClientError> {
+        self.get("/v1/marks")
     }
 
     fn connections(

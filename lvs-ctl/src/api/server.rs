@@ -42,6 +42,8 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/changes", post(change))
         .route("/v1/services", get(services))
         .route("/v1/settings", get(settings))
+        .route("/v1/tunables", get(tunables))
+        .route("/v1/marks", get(marks))
         .route("/v1/connections", get(connections))
         .route("/v1/status", get(status))
         .route("/v1/watch", get(watch));
@@ -94,6 +96,14 @@ async fn services(
 
 async fn settings(State(handle): State<Handle>) -> Result<Response, Failure> {
     Ok(Json(handle.settings().await?).into_response())
+}
+
+async fn tunables(State(handle): State<Handle>) -> Result<Response, Failure> {
+    Ok(Json(handle.tunables().await?).into_response())
+}
+
+async fn marks(State(handle): State<Handle>) -> Result<Response, Failure> {
+    Ok(Json(handle.marks().await?).into_response())
 }
 
 async fn status(State(handle): State<Handle>) -> Result<Response, Failure> {

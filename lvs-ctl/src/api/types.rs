@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::{
     director::{
-        ChangeRequest, ConnectionQuery, DestEntry, Event, ListQuery, Listing, ServiceEntry,
-        Settings, Status,
+        ChangeRequest, ConnectionQuery, DestEntry, Event, ListQuery, Listing, MarkListing,
+        ServiceEntry, Settings, Status, TunableEntry, TunableListing,
     },
     model::{
         Change, Checksum, Connection, Counters, DEFAULT_SCHEDULER, Daemons, Dest, DestAddr,
-        EngineData, Family, InterfaceStatus, Load, Method, Netmask, NextHopStatus, Peer,
-        Persistence, PlaneStatus, Protocol, Rates, ReasonCount, SCHEDULERS, SchedulerFlags,
-        Service, ServiceId, SyncDaemon, SyncRequest, SyncRole, TableStatus, Timeouts, Tunnel,
+        EngineData, Family, InterfaceStatus, Load, MarkRule, Method, Netmask, NextHopStatus, Peer,
+        Persistence, PlaneStatus, Ports, Prefix, Protocol, Rates, ReasonCount, SCHEDULERS,
+        SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole, TableStatus,
+        Timeouts, TunableValue, Tunnel,
     },
 };
 use crate::{

@@ -12,6 +12,7 @@ mod connections;
 mod drain;
 mod failure;
 pub mod ipvsadm;
+mod mark;
 pub mod names;
 mod rules;
 mod service;
@@ -20,6 +21,7 @@ mod status;
 mod sync;
 mod table;
 mod timeouts;
+mod tunables;
 
 use std::io::Write;
 
@@ -45,6 +47,12 @@ pub enum Verb {
     Connections(connections::Arguments),
     /// Show or set the timeouts of connections
     Timeouts(timeouts::Arguments),
+    /// IPVS's tunables, net/ipv4/vs/*
+    #[command(subcommand)]
+    Tunables(tunables::Verb),
+    /// Firewall marks: which packets carry which
+    #[command(subcommand, visible_alias = "marks")]
+    Mark(mark::Verb),
     /// Synchronisation daemons: their configuration
     #[command(subcommand)]
     Sync(sync::Verb),
@@ -79,6 +87,8 @@ impl Verb {
             Self::Backend(verb) => verb.run(context),
             Self::Connections(arguments) => arguments.run(context),
             Self::Timeouts(arguments) => arguments.run(context),
+            Self::Tunables(verb) => verb.run(context),
+            Self::Mark(verb) => verb.run(context),
             Self::Sync(verb) => verb.run(context),
             Self::Save(arguments) => arguments.run(context),
             Self::Restore(arguments) => arguments.run(context),

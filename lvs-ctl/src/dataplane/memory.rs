@@ -9,7 +9,10 @@ use std::{
 
 use super::{DataPlane, DataPlaneError};
 use crate::{
-    model::{Connection, Counters, DestAddr, Hop, Load, PlaneStatus, ServiceId, Table, Timeouts},
+    model::{
+        Connection, Counters, DestAddr, Hop, Load, MarkRule, PlaneStatus, ServiceId, Table,
+        Timeouts, Tunables,
+    },
     plan::PlanError,
 };
 
@@ -27,6 +30,10 @@ pub struct State {
     pub table: Table,
     /// The timeouts last set.
     pub timeouts: Timeouts,
+    /// The tunables last set.
+    pub tunables: Tunables,
+    /// The rules that mark packets, last set.
+    pub marks: Vec<MarkRule>,
     /// What [`DataPlane::load`] answers.
     pub loads: HashMap<Key, Load>,
     /// What [`DataPlane::counters`] answers.
@@ -66,6 +73,16 @@ impl DataPlane for Memory {
 
     fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError> {
         self.state().timeouts = timeouts;
+        Ok(())
+    }
+
+    fn set_tunables(&mut self, tunables: &Tunables) -> Result<(), DataPlaneError> {
+        self.state().tunables = tunables.clone();
+        Ok(())
+    }
+
+    fn set_marks(&mut self, rules: &[MarkRule]) -> Result<(), DataPlaneError> {
+        self.state().marks = rules.to_vec();
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow};
 use self::kernel::KernelError;
 use crate::{
     model::{
-        Change, Connection, Counters, DestAddr, Hop, Invalid, Load, PlaneStatus, ServiceId, Table,
-        Timeouts,
+        Change, Connection, Counters, DestAddr, Hop, Invalid, Load, MarkRule, PlaneStatus,
+        ServiceId, Table, Timeouts, Tunables,
     },
     plan::PlanError,
 };
@@ -49,6 +49,19 @@ pub trait DataPlane: Send {
     /// # Errors
     /// Nothing has changed then.
     fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError>;
+
+    /// Sets the tunables, as packets find them from now on.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    fn set_tunables(&mut self, tunables: &Tunables) -> Result<(), DataPlaneError>;
+
+    /// Marks packets by these rules and no others, in whatever order they are: a packet sees the
+    /// old ones or the new ones.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    fn set_marks(&mut self, rules: &[MarkRule]) -> Result<(), DataPlaneError>;
 
     /// The connections that a real server holds.
     fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load;

@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     dataplane::{DataPlaneError, memory::Memory},
     model::{
-        Counters, Dest, DestAddr, Invalid, LoopbackOnly, Method, Protocol, SchedulerFlags, Service,
-        Timeouts,
+        Change, Counters, Dest, DestAddr, Invalid, LoopbackOnly, MarkRule, Method, Ports, Protocol,
+        SchedulerFlags, Service, ServiceId, Timeouts, TunableValue, Tunables,
     },
     plan::PlanError,
 };
@@ -46,6 +46,15 @@ fn add_rs(address: &str) -> Change {
 
 fn delete_rs(address: &str) -> Change {
     Change::DeleteDest { service: web(), dest: rs(address) }
+}
+
+fn set(name: &str, value: i64) -> Change {
+    Change::SetTunable { name: name.into(), value: TunableValue::One(value) }
+}
+
+fn mark(destination: &str, mark: u32) -> MarkRule {
+    let destination = destination.parse().unwrap();
+    MarkRule { protocol: None, destination, ports: Ports::default(), mark }
 }
 
 /// A director with what it needs to be looked into.
@@ -137,7 +146,12 @@ fn what_the_data_plane_refuses_is_not_in_the_table() {
     let mut bench = Bench::with(&[add_web(), add_rs("192.0.2.11")]);
     bench.plane.state().capacity = Some(1);
     let timeouts = Timeouts { tcp_s: 1, tcp_fin_s: 1, udp_s: 1 };
-    let changes = vec![Change::SetTimeouts(timeouts), add_rs("192.0.2.12")];
+    let changes = vec![
+        Change::SetTimeouts(timeouts),
+        set("conn_reuse_mode", 0),
+        Change::AddMark(mark("192.0.2.0/24", 7)),
+        add_rs("192.0.2.12"),
+    ];
     let error = bench.director.change(&all_or_nothing(changes)).unwrap_err();
     assert!(matches!(
         error,
@@ -146,6 +160,10 @@ fn what_the_data_plane_refuses_is_not_in_the_table() {
     assert_eq!(bench.director.status().dests, 1);
     assert_eq!(bench.director.settings().timeouts, Timeouts::default());
     assert_eq!(bench.plane.state().timeouts, Timeouts::default());
+    assert!(bench.plane.state().tunables.is_default());
+    assert_eq!(bench.director.tunables().tunables[4].value, TunableValue::One(1));
+    assert_eq!(bench.plane.state().marks, []);
+    assert_eq!(bench.director.marks().marks, []);
     assert_eq!(bench.plane.state().table.get(&web()).unwrap().pool.len(), 1);
 }
 
@@ -239,14 +257,29 @@ fn a_killed_controller_finds_its_rules_again() {
     bench.director.keep_in(StateDir::open(directory.path()).unwrap()).unwrap();
     bench.change(&[add_web(), add_rs("192.0.2.11"), add_rs("192.0.2.12")]);
     bench.change(&[delete_rs("192.0.2.11"), add_rs("192.0.2.11")]);
+    bench.change(&[set("secure_tcp", 3), set("sync_version", 0), set("sync_version", 1)]);
+    bench.change(&[Change::AddMark(mark("192.0.2.0/24", 7)), Change::AddMark(mark("::/0", 8))]);
+    bench.change(&[Change::DeleteMark(mark("192.0.2.0/24", 7))]);
     bench.count("192.0.2.11", 5);
     let before = bench.director.snapshot();
     drop(bench.director);
 
-    let mut again = Director::new(bench.plane.clone(), Box::new(LoopbackOnly), Options::default());
-    again.keep_in(StateDir::open(directory.path()).unwrap()).unwrap();
-    assert_eq!(again.snapshot(), before);
-    assert_eq!(Bench { director: again, plane: bench.plane }.conns(), [5, 5, 0]);
+    // Once from the journal, once from the snapshot that was made of it.
+    for _ in 0..2 {
+        {
+            let mut state = bench.plane.state();
+            state.tunables = Tunables::default();
+            state.marks.clear();
+        }
+        let mut again =
+            Director::new(bench.plane.clone(), Box::new(LoopbackOnly), Options::default());
+        again.keep_in(StateDir::open(directory.path()).unwrap()).unwrap();
+        assert_eq!(again.snapshot(), before);
+        assert_eq!(bench.plane.state().tunables.number("secure_tcp"), 3);
+        assert_eq!(bench.plane.state().marks, [mark("::/0", 8)]);
+        let again = Bench { director: again, plane: bench.plane.clone() };
+        assert_eq!(again.conns(), [5, 5, 0]);
+    }
 }
 
 #[test]
@@ -274,5 +307,8 @@ fn watchers_see_the_changes_that_were_made() {
     bench.change(&[Change::Zero(None)]);
     let event = events.try_recv().unwrap();
     assert_eq!(*event, Event { revision: 1, changes: vec![add_web()] });
+    let switches = vec![set("sloppy_tcp", 1), Change::AddMark(mark("192.0.2.0/24", 7))];
+    bench.change(&switches);
+    assert_eq!(*events.try_recv().unwrap(), Event { revision: 2, changes: switches });
     assert!(events.try_recv().is_err());
 }

@@ -6,7 +6,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, Event, ListQuery, Listing,
-    Settings, Status, Wanted, estimator,
+    MarkListing, Settings, Status, TunableListing, Wanted, estimator,
 };
 use crate::{
     dataplane::DataPlane,
@@ -19,6 +19,8 @@ enum Message {
     Change(ChangeRequest, Reply<Result<Changed, DirectorError>>),
     Listing(ListQuery, Reply<Result<Listing, DirectorError>>),
     Settings(Reply<Settings>),
+    Tunables(Reply<TunableListing>),
+    Marks(Reply<MarkListing>),
     Connections(ConnectionQuery, Reply<Result<Vec<Connection>, DirectorError>>),
     Status(Reply<Status>),
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
@@ -110,6 +112,22 @@ impl Handle {
         self.ask(Message::Settings).await
     }
 
+    /// See [`Director::tunables`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn tunables(&self) -> Result<TunableListing, DirectorError> {
+        self.ask(Message::Tunables).await
+    }
+
+    /// See [`Director::marks`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn marks(&self) -> Result<MarkListing, DirectorError> {
+        self.ask(Message::Marks).await
+    }
+
     /// See [`Director::connections`].
     ///
     /// # Errors
@@ -151,6 +169,8 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
             Message::Change(request, reply) => drop(reply.send(director.change(&request))),
             Message::Listing(query, reply) => drop(reply.send(director.listing(&query))),
             Message::Settings(reply) => drop(reply.send(director.settings())),
+            Message::Tunables(reply) => drop(reply.send(director.tunables())),
+            Message::Marks(reply) => drop(reply.send(director.marks())),
             Message::Connections(query, reply) => drop(reply.send(director.connections(&query))),
             Message::Status(reply) => drop(reply.send(director.status())),
             Message::Watch(reply) => drop(reply.send(director.watch())),

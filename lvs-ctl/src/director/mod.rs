@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod commit;
 pub mod estimator;
 mod handle;
 mod host;
@@ -11,24 +12,26 @@ mod state;
 mod statistics;
 mod ways;
 
-use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, sync::Arc};
+use std::{net::IpAddr, ops::ControlFlow, sync::Arc};
 
 use tokio::sync::{broadcast, watch};
 
+use self::{commit::Setting, statistics::Statistics, ways::Ways};
 pub use self::{
     handle::{Handle, spawn},
     host::ThisHost,
-    report::{Changed, DestEntry, DirectorError, Event, Listing, ServiceEntry, Settings, Status},
+    report::{
+        Changed, DestEntry, DirectorError, Event, Listing, MarkListing, ServiceEntry, Settings,
+        Status, TunableEntry, TunableListing,
+    },
     request::{ChangeRequest, ConnectionQuery, ListQuery},
     state::{StateDir, StateError},
     ways::Wanted,
 };
-use self::{statistics::Statistics, ways::Ways};
 use crate::{
     dataplane::DataPlane,
     model::{
-        Change, Connection, Effect, Host, PlaneStatus, ServiceId, Snapshot, Table, VirtualService,
-        Way,
+        Connection, Host, PlaneStatus, Snapshot, Table, VirtualService, Way, tunables::TUNABLES,
     },
 };
 
@@ -50,18 +53,6 @@ pub struct Director<D> {
     state: Option<StateDir>,
     events: broadcast::Sender<Arc<Event>>,
     ways: Ways,
-}
-
-/// A request worked through on a copy of the table.
-#[derive(Default)]
-struct Draft {
-    made: Vec<Change>,
-    refused: Vec<(usize, crate::model::Invalid)>,
-    touched: BTreeSet<ServiceId>,
-    zeroed: Vec<Option<ServiceId>>,
-    timeouts: bool,
-    /// Whether anything but counters changed.
-    rules: bool,
 }
 
 impl Default for Options {
@@ -161,6 +152,20 @@ impl<D: DataPlane> Director<D> {
         }
     }
 
+    /// All tunables.
+    #[must_use]
+    pub fn tunables(&self) -> TunableListing {
+        let set = self.table.tunables();
+        let entries = TUNABLES.iter().map(|tunable| TunableEntry::new(tunable, set.value(tunable)));
+        TunableListing { revision: self.revision, tunables: entries.collect() }
+    }
+
+    /// The rules that mark packets, the most specific first.
+    #[must_use]
+    pub fn marks(&self) -> MarkListing {
+        MarkListing { revision: self.revision, marks: self.table.marks().rules().to_vec() }
+    }
+
     /// The connections that `query` wants.
     ///
     /// # Errors
@@ -216,81 +221,13 @@ impl<D: DataPlane> Director<D> {
     }
 
     fn adopt(&mut self, table: Table, revision: u64) -> Result<(), DirectorError> {
-        self.plane.set_timeouts(table.timeouts())?;
+        Setting::ALL.iter().try_for_each(|setting| setting.carry_out(&table, &mut self.plane))?;
         self.plane.adopt(&table)?;
         self.ways.follow(&self.plane);
         self.statistics.adopt(&table, &self.plane);
         self.table = table;
         self.revision = revision;
         Ok(())
-    }
-
-    fn draft(&self, table: &mut Table, request: &ChangeRequest) -> Result<Draft, DirectorError> {
-        let mut draft = Draft::default();
-        for (index, change) in request.changes.iter().enumerate() {
-            let supported = self.plane.supports(change);
-            match supported.and_then(|()| table.apply(change, &*self.host)) {
-                Ok(effect) => draft.note(change, effect),
-                Err(invalid) if request.all_or_nothing => {
-                    return Err(DirectorError::Refused { index, invalid });
-                }
-                Err(invalid) => draft.refused.push((index, invalid)),
-            }
-        }
-        Ok(draft)
-    }
-
-    /// Makes `table` the table: data plane, state directory and memory, or none of them.
-    fn commit(&mut self, table: Table, draft: &Draft) -> Result<(), DirectorError> {
-        if !draft.rules {
-            return Ok(());
-        }
-        let departing = self.statistics.departing(&table, &draft.touched, &self.plane);
-        let touched: Vec<ServiceId> = draft.touched.iter().copied().collect();
-        if draft.timeouts {
-            self.plane.set_timeouts(table.timeouts())?;
-        }
-        let committed = match touched.as_slice() {
-            [] => Ok(()),
-            touched => self.plane.commit(&table, touched),
-        };
-        let written = committed.map_err(DirectorError::from).and_then(|()| self.write_down(draft));
-        if let Err(error) = written {
-            self.roll_back(&touched, draft.timeouts);
-            return Err(error);
-        }
-        self.statistics.settle(&table, &draft.touched, departing, &self.plane);
-        self.table = table;
-        self.revision += 1;
-        self.compact_if_long();
-        Ok(())
-    }
-
-    fn write_down(&mut self, draft: &Draft) -> Result<(), DirectorError> {
-        if let Some(state) = &mut self.state {
-            state.append(self.revision + 1, &draft.made)?;
-        }
-        Ok(())
-    }
-
-    fn roll_back(&mut self, touched: &[ServiceId], timeouts: bool) {
-        let mut result = Ok(());
-        if timeouts {
-            result = self.plane.set_timeouts(self.table.timeouts());
-        }
-        if !touched.is_empty() {
-            result = result.and(self.plane.commit(&self.table, touched));
-        }
-        if let Err(error) = result {
-            tracing::error!(%error, "the data plane took neither the new rules nor the old ones");
-        }
-    }
-
-    fn compact_if_long(&mut self) {
-        let Some(state) = self.state.as_mut().filter(|state| state.is_long()) else { return };
-        if let Err(error) = state.compact(&self.table.snapshot(self.revision)) {
-            tracing::warn!(%error, "the journal of changes goes on growing");
-        }
     }
 
     fn service_entry(&self, entry: &VirtualService, query: &ListQuery) -> ServiceEntry {
@@ -315,22 +252,6 @@ impl<D: DataPlane> Director<D> {
 
     fn watch(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
-    }
-}
-
-impl Draft {
-    fn note(&mut self, change: &Change, effect: Effect) {
-        self.rules |= !matches!(effect, Effect::Zeroed(_));
-        match effect {
-            Effect::Service(id) => {
-                self.touched.insert(id);
-            }
-            Effect::Flushed(ids) => self.touched.extend(ids),
-            Effect::Zeroed(id) => self.zeroed.push(id),
-            Effect::Timeouts => self.timeouts = true,
-            Effect::Daemons => (),
-        }
-        self.made.push(change.clone());
     }
 }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataplane::DataPlaneError,
     model::{
-        Change, Counters, Daemons, Dest, Invalid, Load, PlaneStatus, Rates, Service, Timeouts,
+        Change, Counters, Daemons, Dest, Invalid, Load, MarkRule, PlaneStatus, Rates, Service,
+        Timeouts, Tunable, TunableValue,
     },
 };
 
@@ -59,6 +60,43 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The synchronisation daemons.
     pub daemons: Daemons,
+}
+
+/// The tunables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunableListing {
+    /// The table's revision.
+    pub revision: u64,
+    /// All of them, by name.
+    pub tunables: Vec<TunableEntry>,
+}
+
+/// A tunable in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunableEntry {
+    /// Its name below `net/ipv4/vs`.
+    pub name: String,
+    /// What it is set to.
+    pub value: TunableValue,
+    /// What the kernel begins with.
+    pub default: TunableValue,
+    /// What it takes, in words.
+    pub range: String,
+    /// What it counts, if it counts.
+    pub unit: String,
+    /// Whether the director heeds it: `yes`, `at VALUE only` or `no effect`.
+    pub effect: String,
+    /// What it does in IPVS.
+    pub meaning: String,
+}
+
+/// The rules that mark packets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkListing {
+    /// The table's revision.
+    pub revision: u64,
+    /// The rules, the most specific first.
+    pub marks: Vec<MarkRule>,
 }
 
 /// How the director is.
@@ -126,4 +164,18 @@ pub enum DirectorError {
     /// The director has stopped.
     #[error("the director has stopped")]
     Stopped,
+}
+
+impl TunableEntry {
+    pub(super) fn new(tunable: &Tunable, value: TunableValue) -> Self {
+        Self {
+            name: tunable.name.into(),
+            value,
+            default: tunable.default,
+            range: tunable.range.to_string(),
+            unit: tunable.unit.into(),
+            effect: tunable.effect.to_string(),
+            meaning: tunable.meaning.into(),
+        }
+    }
 }

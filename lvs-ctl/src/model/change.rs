@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dest, DestAddr, Service, ServiceId, SyncRequest, SyncRole, Timeouts};
+use super::{
+    Dest, DestAddr, MarkRule, Service, ServiceId, SyncRequest, SyncRole, Timeouts, TunableValue,
+};
 
 /// One change of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,4 +47,15 @@ pub enum Change {
     StartDaemon(SyncRequest),
     /// Removes a synchronisation daemon.
     StopDaemon(SyncRole),
+    /// Sets one of IPVS's tunables.
+    SetTunable {
+        /// Its name below `net/ipv4/vs`.
+        name: String,
+        /// What to.
+        value: TunableValue,
+    },
+    /// Adds a rule that marks packets.
+    AddMark(MarkRule),
+    /// Deletes the rule that is just this.
+    DeleteMark(MarkRule),
 }

@@ -1,5 +1,7 @@
 //! What IPVS refuses, in its own words.
 
+use super::TunableRange;
+
 /// A change that the table does not take. The text is ipvsadm's (`ipvs_strerror`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -39,6 +41,21 @@ pub enum Invalid {
     /// `ENETUNREACH`: the daemon's multicast group.
     #[error("Network is unreachable")]
     Unreachable,
+    /// There is no tunable of this name.
+    #[error("there is no tunable {0}")]
+    NoTunable(String),
+    /// `EINVAL` on writing a tunable: its name, and what it takes.
+    #[error("{0} takes {1}")]
+    TunableRange(&'static str, TunableRange),
+    /// The rule that marks packets is there.
+    #[error("mark rule exists")]
+    MarkExists,
+    /// There is no such rule that marks packets.
+    #[error("no such mark rule")]
+    NoMark,
+    /// Another rule would mark some of the packets otherwise, and neither is more specific.
+    #[error("another rule is as specific and gives another mark: {0}")]
+    MarkConflict(String),
     /// The rule is IPVS's, but the data plane does not carry it out.
     #[error("{words}: {why}")]
     Unsupported {
@@ -100,6 +117,11 @@ impl Invalid {
             Self::NoDaemon => "no-daemon",
             Self::NoDevice => "no-device",
             Self::Unreachable => "unreachable",
+            Self::NoTunable(_) => "no-tunable",
+            Self::TunableRange(..) => "tunable-range",
+            Self::MarkExists => "mark-exists",
+            Self::NoMark => "no-mark",
+            Self::MarkConflict(_) => "mark-conflict",
             Self::Unsupported { .. } => "unsupported",
         }
     }

@@ -9,7 +9,9 @@ mod check;
 mod dest;
 mod host;
 mod invalid;
+mod mark;
 mod pool;
+mod prefix;
 mod scheduler;
 mod service;
 mod settings;
@@ -18,6 +20,7 @@ mod status;
 mod table;
 pub mod text;
 mod traffic;
+pub mod tunables;
 mod way;
 
 pub use self::{
@@ -25,7 +28,9 @@ pub use self::{
     dest::{Checksum, Dest, DestAddr, Method, Tunnel},
     host::{Host, LinkFacts, LoopbackOnly},
     invalid::{Invalid, Why},
+    mark::{MarkRule, Marks, Ports, PortsError, Precedence},
     pool::{Pool, PoolEntry},
+    prefix::{Prefix, PrefixError},
     scheduler::{DEFAULT_SCHEDULER, ENGINES, SCHEDULERS},
     service::{Family, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceId},
     settings::{Daemons, SyncDaemon, SyncRequest, SyncRole, Timeouts},
@@ -33,5 +38,6 @@ pub use self::{
     status::{InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, TableStatus},
     table::{Effect, Table, VirtualService},
     traffic::{Connection, Counters, EngineData, Load, Peer, Rates},
+    tunables::{Tunable, TunableEffect, TunableRange, TunableValue, Tunables},
     way::{Hop, Way},
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Daemons, Dest, Pool, Service, Table, Timeouts};
+use super::{Daemons, Dest, Invalid, MarkRule, Marks, Pool, Service, Table, Timeouts, Tunables};
 
 /// Raised when a snapshot of one version cannot be read as another.
 const VERSION: u32 = 1;
@@ -20,6 +20,12 @@ pub struct Snapshot {
     /// The synchronisation daemons.
     #[serde(default)]
     pub daemons: Daemons,
+    /// The tunables that are not as by default.
+    #[serde(default, skip_serializing_if = "Tunables::is_default")]
+    pub tunables: Tunables,
+    /// The rules that mark packets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkRule>,
     /// The services, oldest first.
     pub services: Vec<SnapshotService>,
 }
@@ -56,6 +62,9 @@ pub enum SnapshotError {
     /// Two services or two real servers are the same.
     #[error("{0} is there twice")]
     Twice(String),
+    /// A tunable, or a rule that marks packets.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
 }
 
 impl Table {
@@ -80,6 +89,8 @@ impl Table {
             revision,
             timeouts: self.timeouts(),
             daemons: self.daemons().clone(),
+            tunables: self.tunables().clone(),
+            marks: self.marks().rules().to_vec(),
             services,
         }
     }
@@ -97,6 +108,7 @@ impl Table {
         }
         let mut table = Self::default();
         table.restore_settings(snapshot.timeouts, snapshot.daemons.clone());
+        table.restore_switches(tunables(&snapshot.tunables)?, marks(&snapshot.marks)?);
         for entry in &snapshot.services {
             let mut pool = Pool::default();
             for real in entry.dests.iter().rev() {
@@ -111,4 +123,17 @@ impl Table {
         }
         Ok(table)
     }
+}
+
+/// Only those that there are, with values that they take.
+fn tunables(saved: &Tunables) -> Result<Tunables, Invalid> {
+    let mut tunables = Tunables::default();
+    saved.changed().try_for_each(|(name, value)| tunables.set(name, value))?;
+    Ok(tunables)
+}
+
+fn marks(saved: &[MarkRule]) -> Result<Marks, Invalid> {
+    let mut marks = Marks::default();
+    saved.iter().try_for_each(|rule| marks.add(rule))?;
+    Ok(marks)
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Change, Daemons, Dest, DestAddr, Host, Invalid, Pool, Service, ServiceId, SyncRequest,
-    SyncRole, Timeouts, check,
+    Change, Daemons, Dest, DestAddr, Host, Invalid, Marks, Pool, Service, ServiceId, SyncRequest,
+    SyncRole, Timeouts, Tunables, check,
 };
 
 /// All rules of one director.
@@ -16,6 +16,8 @@ pub struct Table {
     services: BTreeMap<ServiceId, Arc<VirtualService>>,
     timeouts: Timeouts,
     daemons: Daemons,
+    tunables: Tunables,
+    marks: Marks,
     serial: u64,
 }
 
@@ -44,6 +46,10 @@ pub enum Effect {
     Timeouts,
     /// The synchronisation daemons.
     Daemons,
+    /// The tunables.
+    Tunables,
+    /// The rules that mark packets.
+    Marks,
 }
 
 impl Table {
@@ -70,6 +76,18 @@ impl Table {
         &self.daemons
     }
 
+    /// The tunables.
+    #[must_use]
+    pub fn tunables(&self) -> &Tunables {
+        &self.tunables
+    }
+
+    /// The rules that mark packets.
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// Makes one change.
     ///
     /// # Errors
@@ -87,6 +105,11 @@ impl Table {
             Change::SetTimeouts(timeouts) => Ok(self.set_timeouts(*timeouts)),
             Change::StartDaemon(request) => self.start_daemon(request, host),
             Change::StopDaemon(role) => self.stop_daemon(*role),
+            Change::SetTunable { name, value } => {
+                self.tunables.set(name, *value).map(|()| Effect::Tunables)
+            }
+            Change::AddMark(rule) => self.marks.add(rule).map(|()| Effect::Marks),
+            Change::DeleteMark(rule) => self.marks.delete(rule).map(|()| Effect::Marks),
         }
     }
 
@@ -109,6 +132,11 @@ impl Table {
     pub(super) fn restore_settings(&mut self, timeouts: Timeouts, daemons: Daemons) {
         self.timeouts = timeouts;
         self.daemons = daemons;
+    }
+
+    pub(super) fn restore_switches(&mut self, tunables: Tunables, marks: Marks) {
+        self.tunables = tunables;
+        self.marks = marks;
     }
 
     fn edit_service(&mut self, service: &Service) -> Result<Effect, Invalid> {

@@ -11,6 +11,7 @@ use super::{
     Op, compile,
     cursor::Listed,
     hops::Hops,
+    memory::Eras,
     planner::{Known, Planned, Planner, capacity},
     slots::Slots,
     table,
@@ -24,6 +25,8 @@ pub struct Found {
     pub services: Vec<(ServiceKey, map::Service, Vec<PoolEntry>)>,
     /// Real servers by slot.
     pub dests: Vec<(u32, map::Dest)>,
+    /// The last era that addresses were remembered in.
+    pub era: u32,
 }
 
 impl Planner {
@@ -32,12 +35,15 @@ impl Planner {
     #[must_use]
     pub fn adopt(found: Found) -> Self {
         let used = |slots: Vec<u32>, places| Slots::adopted(0, capacity(places), slots);
+        let eras = found.services.iter().map(|(_, service, _)| service.era);
+        let last_era = eras.fold(found.era, u32::max);
         let mut planner = Self {
             service_slots: used(
                 found.services.iter().map(|(_, service, _)| service.slot).collect(),
                 MAX_SERVICES,
             ),
             dest_slots: used(found.dests.iter().map(|(slot, _)| *slot).collect(), MAX_DESTS),
+            eras: Eras::adopted(last_era),
             ..Self::default()
         };
         let ways: Vec<_> = found
@@ -66,7 +72,7 @@ impl Planner {
                     edits: 0,
                 });
                 let list = list.collect();
-                let service = Planned { value, kind, list, table_units, adopted: true };
+                let service = Planned { value, kind, list, table_units, serial: None };
                 planner.services.insert(key, service);
                 planner.kinds.join(compile::kind(key));
             }
@@ -77,7 +83,7 @@ impl Planner {
     /// The writes that end the services that the table does not have.
     pub fn drop_others(&mut self, table: &Table) -> Vec<Op> {
         let kept: HashSet<ServiceKey> =
-            table.services().filter_map(|entry| compile::key(&entry.service.id).ok()).collect();
+            table.services().map(|entry| compile::key(&entry.service.id)).collect();
         let others: Vec<ServiceKey> =
             self.services.keys().filter(|key| !kept.contains(*key)).copied().collect();
         let mut ops = Vec::new();
@@ -91,7 +97,7 @@ impl Planner {
 /// The list before; an adopted one with the serial numbers that its real servers have now.
 pub(super) fn with_serials(before: &Planned, now: &[Listed]) -> Vec<Listed> {
     let mut list = before.list.clone();
-    if before.adopted {
+    if before.serial.is_none() {
         for listed in &mut list {
             let same = now.iter().find(|other| other.slot == listed.slot);
             (listed.serial, listed.edits) =

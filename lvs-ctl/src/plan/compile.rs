@@ -6,16 +6,13 @@ use lvs_common::{
     sched::Kind,
 };
 
-use crate::model::{self, Change, Checksum, Netmask, Protocol, ServiceId, Tunnel};
+use crate::model::{self, Change, Checksum, Netmask, ServiceId, Tunnel};
 
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// An address family or protocol, or a firewall mark.
-    #[error("virtual services by {0} are not supported yet")]
-    Service(&'static str),
     /// A scheduler.
-    #[error("{0} is not supported yet; rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf and mh are")]
+    #[error("there is no scheduler {0}")]
     Scheduler(String),
     /// An option of a service, or a forwarding method.
     #[error("{0} is not supported yet")]
@@ -28,7 +25,6 @@ impl Unsupported {
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Scheduler(_) => "Scheduler or persistence engine not found",
-            Self::Service(_) => "Operation not supported with specified address family",
             Self::Option(_) => "Protocol not available",
         }
     }
@@ -40,43 +36,29 @@ impl Unsupported {
 /// It cannot.
 pub fn supports(change: &Change) -> Result<(), Unsupported> {
     match change {
-        Change::AddService(service) | Change::EditService(service) => {
-            key(&service.id)?;
-            match scheduler(service) {
-                // A name that no kernel has either is refused with the kernel's words alone.
-                Err(Unsupported::Scheduler(name)) if Kind::try_from(name.as_str()).is_err() => {
-                    Ok(())
-                }
-                scheduler => scheduler.map(|_kind| ()),
-            }
-        }
-        Change::AddDest { service, dest } | Change::EditDest { service, dest } => {
-            forwarding(key(service)?, dest).map(|_forwarding| ())
+        Change::AddDest { dest, .. } | Change::EditDest { dest, .. } => {
+            forwarding(dest).map(|_forwarding| ())
         }
         _ => Ok(()),
     }
 }
 
 /// What packets find the service by.
-///
-/// # Errors
-/// The program does not look for such services.
-pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
-    let ServiceId::Address { protocol, address, port } = id else {
-        return Err(Unsupported::Service("firewall mark"));
+#[must_use]
+pub fn key(id: &ServiceId) -> ServiceKey {
+    let of = |family| match family {
+        model::Family::Ipv4 => Family::V4,
+        model::Family::Ipv6 => Family::V6,
     };
-    if address.is_ipv6() {
-        return Err(Unsupported::Service("IPv6 address"));
+    match *id {
+        ServiceId::Mark { mark, family } => ServiceKey::mark(mark, of(family)),
+        ServiceId::Address { protocol, address, port } => ServiceKey {
+            address: Addr::from(address),
+            port: Be16::new(port),
+            protocol: protocol.number(),
+            family: of(model::Family::of(address)),
+        },
     }
-    if matches!(protocol, Protocol::Sctp) {
-        return Err(Unsupported::Service("SCTP port"));
-    }
-    Ok(ServiceKey {
-        address: Addr::from(*address),
-        port: Be16::new(*port),
-        protocol: protocol.number(),
-        family: Family::V4,
-    })
 }
 
 /// The scheduler's number.
@@ -85,12 +67,7 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Unsupported> {
 /// The program does not have the scheduler, or not the service's options for it.
 pub fn scheduler(service: &model::Service) -> Result<Kind, Unsupported> {
     let name = &service.scheduler;
-    match Kind::try_from(name.as_str()) {
-        Ok(Kind::Lblc | Kind::Lblcr | Kind::Twos) | Err(_) => {
-            Err(Unsupported::Scheduler(name.clone()))
-        }
-        Ok(kind) => Ok(kind),
-    }
+    Kind::try_from(name.as_str()).map_err(|_unknown| Unsupported::Scheduler(name.clone()))
 }
 
 /// The scheduler's flags, as the program wants them.
@@ -127,7 +104,7 @@ pub fn terms(service: &model::Service, key: ServiceKey) -> map::Service {
 pub fn kind(key: ServiceKey) -> u32 {
     match (key.protocol, key.port.get()) {
         (protocol::TCP, 21) => Tunables::FTP,
-        (protocol::TCP | protocol::UDP, 0) => Tunables::ANY_PORT,
+        (protocol::TCP | protocol::UDP | protocol::SCTP, 0) => Tunables::ANY_PORT,
         _ => 0,
     }
 }
@@ -141,7 +118,7 @@ pub fn dest(
     dest: &model::Dest,
     next_hop: u32,
 ) -> Result<map::Dest, Unsupported> {
-    let Forwarding { method, tunnel, tunnel_port } = forwarding(service, dest)?;
+    let Forwarding { method, tunnel, tunnel_port } = forwarding(dest)?;
     Ok(map::Dest {
         address: Addr::from(dest.addr.address),
         next_hop,
@@ -165,16 +142,11 @@ struct Forwarding {
     tunnel_port: Be16,
 }
 
-fn forwarding(service: ServiceKey, dest: &model::Dest) -> Result<Forwarding, Unsupported> {
+fn forwarding(dest: &model::Dest) -> Result<Forwarding, Unsupported> {
     let plain = |method| Forwarding { method, tunnel: 0, tunnel_port: Be16::new(0) };
     match dest.method {
         model::Method::Masq => Ok(plain(Method::MASQ)),
         model::Method::DirectRoute => Ok(plain(Method::DIRECT_ROUTE)),
-        model::Method::Tunnel(_)
-            if dest.addr.address.is_ipv4() != (service.family == Family::V4) =>
-        {
-            Err(Unsupported::Option("a tunnel through the other address family"))
-        }
         model::Method::Tunnel(wrap) => {
             let (tunnel, port) = tunnel(wrap);
             Ok(Forwarding { method: Method::TUNNEL, tunnel, tunnel_port: Be16::new(port) })

@@ -10,7 +10,9 @@
 //! | `hops` | the next hop of each real server's address |
 //! | `kinds` | which kinds of services there are |
 //! | [`compile`] | one rule to one map value |
+//! | [`memory`] | the eras of services that remember addresses |
 //! | [`cursor`] | where rr and wrr go on after an edit |
+//! | [`marks`] | rules that mark packets, in order of precedence |
 //! | [`table`] | the tables of the schedulers that hash |
 //! | [`slots`], [`extents`] | which places of a map are free |
 #![forbid(unsafe_code)]
@@ -21,6 +23,8 @@ pub mod cursor;
 pub mod extents;
 pub mod hops;
 mod kinds;
+pub mod marks;
+pub mod memory;
 pub mod planner;
 pub mod slots;
 pub mod table;
@@ -31,6 +35,8 @@ use lvs_common::map::{Dest, NextHop, PoolEntry, Service, ServiceKey};
 
 pub use compile::Unsupported;
 pub use planner::Planner;
+
+use crate::model::Prefix;
 
 /// One write to the maps. They are made in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +53,8 @@ pub enum Op {
     Table(u32, Vec<u16>),
     /// Where the scheduler of a service's slot goes on.
     Cursor(u32, u64),
-    /// Packets are looked up under this address.
-    Vip(IpAddr),
+    /// Packets to these addresses are looked at.
+    Vips(Prefix),
     /// Packets from this address may be replies.
     Rip(IpAddr),
     /// Which kinds of services there are: [`Tunables::kinds`](lvs_common::map::Tunables::kinds).

@@ -7,8 +7,8 @@ use std::{
 
 use lvs_common::{
     map::{
-        self, MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, Method, NextHop,
-        PoolEntry, ServiceKey,
+        self, MAX_BUCKETS, MAX_DESTS, MAX_MARK_RULES, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES,
+        Method, NextHop, PoolEntry, ServiceKey,
     },
     sched::Kind,
 };
@@ -19,10 +19,12 @@ use super::{
     extents::Extents,
     hops::Hops,
     kinds::Kinds,
+    marks,
+    memory::{Eras, Remembering, remembers},
     slots::Slots,
     table,
 };
-use crate::model::{DestAddr, ServiceId, Table, VirtualService};
+use crate::model::{DestAddr, MarkRule, ServiceId, Table, VirtualService};
 
 /// What a real server is known by: its service, address and port.
 type DestKey = (ServiceKey, DestAddr);
@@ -39,6 +41,8 @@ pub struct Planner {
     pub(super) tables: Extents,
     pub(super) hops: Hops,
     pub(super) kinds: Kinds,
+    pub(super) marks: Vec<MarkRule>,
+    pub(super) eras: Eras,
 }
 
 /// A service as the maps hold it.
@@ -49,8 +53,8 @@ pub(super) struct Planned {
     pub(super) list: Vec<Listed>,
     /// Buckets of the scheduler's table, in units.
     pub(super) table_units: u32,
-    /// Found in the maps: the serial numbers are not known.
-    pub(super) adopted: bool,
+    /// Its serial number, and those in the list are known; or it was found in the maps.
+    pub(super) serial: Option<u64>,
 }
 
 /// A real server that has a slot: listed, or gone but with connections.
@@ -71,6 +75,8 @@ impl Default for Planner {
             tables: Extents::new(capacity(MAX_BUCKETS) / table::UNIT),
             hops: Hops::new(),
             kinds: Kinds::default(),
+            marks: Vec::new(),
+            eras: Eras::default(),
         }
     }
 }
@@ -90,7 +96,7 @@ impl Planner {
         self.check(table, touched)?;
         let mut ops = Vec::new();
         for id in touched {
-            let key = compile::key(id)?;
+            let key = compile::key(id);
             match table.get(id) {
                 Some(entry) => self.set(key, entry, cursor, &mut ops)?,
                 None => self.remove(key, &mut ops),
@@ -132,17 +138,33 @@ impl Planner {
     /// The slot of a real server, if it has one.
     #[must_use]
     pub fn slot(&self, service: &ServiceId, dest: &DestAddr) -> Option<u32> {
-        let key = compile::key(service).ok()?;
+        let key = compile::key(service);
         self.dests.get(&(key, *dest)).map(|known| known.slot)
     }
 
+    /// The services that remember addresses.
+    pub fn remembering(&self) -> impl Iterator<Item = Remembering> {
+        self.services.values().filter(|planned| remembers(planned.kind)).map(|planned| {
+            Remembering { slot: planned.value.slot, era: planned.value.era, kind: planned.kind }
+        })
+    }
+
     /// Gives up the slots of real servers that are gone and of which `is_idle` says that no
-    /// connection is left, and lets what was given up before be used again.
-    pub fn collect(&mut self, is_idle: impl Fn(u32) -> bool) -> Vec<Op> {
+    /// connection is left, and lets what was given up before be used again. Those of a service that
+    /// remembers addresses must not be `remembered` either.
+    pub fn collect(
+        &mut self,
+        is_idle: impl Fn(u32) -> bool,
+        is_remembered: impl Fn(u32) -> bool,
+    ) -> Vec<Op> {
+        let remembers = |service: &ServiceKey| {
+            self.services.get(service).is_some_and(|planned| remembers(planned.kind))
+        };
         let idle: Vec<DestKey> = self
             .dests
             .iter()
             .filter(|(_, known)| !known.value.is_available() && is_idle(known.slot))
+            .filter(|((service, _), known)| !remembers(service) || !is_remembered(known.slot))
             .map(|(key, _)| *key)
             .collect();
         let mut ops = Vec::new();
@@ -168,13 +190,14 @@ impl Planner {
 
     /// Places in use and places in all, by what they hold.
     #[must_use]
-    pub fn occupancy(&self) -> [(&'static str, u32, u32); 4] {
+    pub fn occupancy(&self) -> [(&'static str, u32, u32); 5] {
         let (hops, most_hops) = self.hops.occupancy();
         [
             ("services", self.service_slots.used(), self.service_slots.capacity()),
             ("real servers", self.dest_slots.used(), self.dest_slots.capacity()),
             ("pool places", self.pools.used(), self.pools.capacity()),
             ("next hops", hops, most_hops),
+            ("mark rules", capacity(marks::compile(&self.marks).len()), capacity(MAX_MARK_RULES)),
         ]
     }
 
@@ -182,7 +205,7 @@ impl Planner {
     fn check(&self, table: &Table, touched: &[ServiceId]) -> Result<(), PlanError> {
         let (mut places, mut slots, mut units) = (0u32, 0u32, 0u32);
         for id in touched {
-            let key = compile::key(id)?;
+            let key = compile::key(id);
             let Some(entry) = table.get(id) else { continue };
             units += table::units(compile::scheduler(&entry.service)?);
             for real in entry.pool.iter() {
@@ -256,6 +279,7 @@ impl Planner {
             top: rounds.top,
             scheduler_flags: compile::scheduler_flags(&entry.service),
             table,
+            era: self.eras.of(kind, entry.serial, before.as_ref()),
             ..compile::terms(&entry.service, key)
         };
         if !buckets.is_empty() {
@@ -265,12 +289,12 @@ impl Planner {
             list.iter().map(|listed| PoolEntry { dest: listed.slot, weight: listed.weight });
         ops.push(Op::Pool(pool, entries.collect()));
         ops.push(Op::Cursor(slot, place));
-        ops.push(Op::Vip(key.address.ip()));
+        ops.extend(self.looked_at(entry.service.id));
         ops.push(Op::Service(key, value));
         if let Some(before) = before {
             self.give(&before);
         }
-        let planned = Planned { value, kind, list, table_units, adopted: false };
+        let planned = Planned { value, kind, list, table_units, serial: Some(entry.serial) };
         self.services.insert(key, planned);
         Ok(())
     }
@@ -298,7 +322,9 @@ impl Planner {
         ops: &mut Vec<Op>,
     ) -> Result<Vec<Listed>, PlanError> {
         let mut list = Vec::with_capacity(entry.pool.len());
-        for real in entry.pool.iter() {
+        // Others do not look at them, and need not have all their real servers written anew.
+        let has_positions = remembers(compile::scheduler(&entry.service)?);
+        for (position, real) in (0..).zip(entry.pool.iter()) {
             let addr = real.dest.addr;
             let slot = if let Some(known) = self.dests.get(&(key, addr)) {
                 known.slot
@@ -309,7 +335,10 @@ impl Planner {
                 ops.push(Op::Fresh(slot));
                 slot
             };
-            let value = compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?;
+            let value = map::Dest {
+                position: if has_positions { position } else { 0 },
+                ..compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?
+            };
             if self.dests.get(&(key, addr)).is_none_or(|known| known.value != value) {
                 ops.push(Op::Dest(slot, value));
             }

@@ -1,11 +1,11 @@
 //! The tables of the schedulers that hash.
 
 use lvs_common::{
-    net::Addr,
+    map::Family,
     sched::{Kind, dh, mh, sh, table::EMPTY},
 };
 
-use crate::model::VirtualService;
+use crate::model::{self, VirtualService};
 
 /// Buckets that a table's place is counted in: it begins at a whole word of the map.
 pub const UNIT: u32 = 4;
@@ -53,8 +53,12 @@ fn destination(service: &VirtualService) -> Vec<u16> {
 }
 
 fn maglev(service: &VirtualService) -> Vec<u16> {
-    let server = |real: &crate::model::PoolEntry| mh::Server {
-        address: Addr::from(real.dest.addr.address).low().get(),
+    let family = match service.service.id.family() {
+        model::Family::Ipv4 => Family::V4,
+        model::Family::Ipv6 => Family::V6,
+    };
+    let server = |real: &model::PoolEntry| mh::Server {
+        address: family.fold(real.dest.addr.address.into()).get(),
         port: real.dest.addr.port,
         last_weight: real.last_weight,
     };

@@ -1,6 +1,8 @@
 //! A controller on a socket of its own, over a data plane in memory; and the names of the recordings.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
+pub mod typed;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,

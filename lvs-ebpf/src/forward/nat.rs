@@ -4,13 +4,13 @@
 use lvs_common::{
     net::{Be16, checksum::Edit},
     verdict::{Reason, Verdict},
-    wire::{Frame, Tcp, Udp},
+    wire::{Frame, Sctp, Tcp, Udp},
 };
 
 use super::send::{self, BROKEN};
 use crate::{
     connection::Connection,
-    ip::{End, Ip},
+    ip::{End, Ip, NETWORK},
     packet::Packet,
     tables::{Route, Tables},
 };
@@ -91,6 +91,8 @@ fn rewrite<F: Frame, T: Tables>(
             End::Source => tcp.source = port,
             End::Destination => tcp.destination = port,
         }
+    } else if !packet.is_udp() {
+        return sctp(frame, packet, end, (old_port, port), tables);
     } else {
         let udp = frame.at_mut::<Udp>(packet.transport).ok_or(BROKEN)?;
         udp.check = check.udp(udp.check, tables);
@@ -99,6 +101,38 @@ fn rewrite<F: Frame, T: Tables>(
             End::Destination => udp.destination = port,
         }
     }
+    Ok(())
+}
+
+/// SCTP covers no addresses, and ports by a CRC.
+#[inline(always)]
+fn sctp<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    end: End,
+    (old_port, port): (Be16, Be16),
+    tables: &T,
+) -> Result<(), Verdict> {
+    if old_port == port {
+        return Ok(());
+    }
+    let sctp = frame.at_mut::<Sctp>(packet.transport).ok_or(BROKEN)?;
+    let half = u32::from(old_port.raw() ^ port.raw());
+    let edit = match end {
+        End::Source => {
+            sctp.source = port;
+            half
+        }
+        End::Destination => {
+            sctp.destination = port;
+            half << 16
+        }
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "at most the packet's length")]
+    let before = (packet.transport - NETWORK + size_of_val(&edit)) as u16;
+    let crc = u32::from_le_bytes(sctp.check);
+    let difference = tables.crc(edit, packet.bytes.wrapping_sub(before));
+    sctp.check = (crc ^ difference).to_le_bytes();
     Ok(())
 }
 

@@ -1,35 +1,43 @@
 //! The maps in host memory: for tests, for the fuzzer and to explain a packet.
 
+mod family;
 mod pool;
 mod tables;
 
-use std::{cell::Cell, collections::BTreeMap, sync::atomic::AtomicU64};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::atomic::AtomicU64,
+};
 
 use bytemuck::Zeroable as _;
 use lvs_common::{
     ABI_VERSION,
     conntable::{
-        New, hashes,
+        New, ends, hashes,
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Counters, Dest, Load, Method, NextHop, PoolEntry, Service, ServiceKey, Tunables,
+        Addresses, Called, Counters, Dest, Family, Load, Method, NextHop, PoolEntry, Service,
+        ServiceKey, Tunables,
     },
-    net::Be32,
-    sched::{Kind, wrr},
+    net::{Addr, Addr6, Be32},
+    sched::{Kind, Remembered, wrr},
     tcp_state,
     verdict::{Reason, Verdict},
     wire::Frame,
 };
 
 use self::tables::ForPacket;
-use crate::{icmp::limit::Limit, tables::Route};
+use crate::{icmp::limit::Limit, ip, tables::Route};
 
 /// All maps of a director.
 ///
 /// Slots are indices: those of `dests` are those of `loads` and `counters` too.
 pub struct MemTables {
     conns: Vec<AtomicU64>,
+    conns6: Vec<AtomicU64>,
     /// The other maps.
     pub maps: Maps,
 }
@@ -58,6 +66,8 @@ pub struct Maps {
     pub loads: Vec<Load>,
     /// Where the scheduler of each service goes on.
     pub cursors: Vec<Cell<u64>>,
+    /// What lblc and lblcr remember.
+    pub remembered: RefCell<BTreeMap<Called, Rc<Remembered>>>,
     /// Traffic of each real server.
     pub counters: Vec<Counters>,
     /// Frames not forwarded, by reason.
@@ -65,7 +75,7 @@ pub struct Maps {
     /// ICMP errors that may still be sent.
     pub limit: Limit,
     /// Ways to clients.
-    pub routes: BTreeMap<Be32, Route>,
+    pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
     pub default_route: Route,
     /// Of the next insertions: each is refused for want of a place.
@@ -75,7 +85,7 @@ pub struct Maps {
 }
 
 impl MemTables {
-    /// A director without a service, its connection table of so many buckets of eight; a tick is a
+    /// A director without a service, its connection tables of so many buckets of eight; a tick is a
     /// hundredth of a second.
     #[must_use]
     pub fn new(buckets: u32) -> Self {
@@ -90,7 +100,8 @@ impl MemTables {
             ..Tunables::zeroed()
         };
         Self {
-            conns: (0..buckets as usize * BUCKET).map(|_| AtomicU64::new(0)).collect(),
+            conns: zeros(buckets as usize * BUCKET),
+            conns6: zeros(buckets as usize * ends::BUCKET),
             maps: Maps {
                 tunables,
                 now: 0,
@@ -103,6 +114,7 @@ impl MemTables {
                 next_hops: vec![NextHop::default()],
                 loads: Vec::new(),
                 cursors: Vec::new(),
+                remembered: RefCell::new(BTreeMap::new()),
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
                 limit: Limit::default(),
@@ -116,13 +128,23 @@ impl MemTables {
 
     /// Directs a frame.
     pub fn direct<F: Frame>(&mut self, frame: &mut F) -> Verdict {
-        crate::direct(frame, &mut ForPacket { conns: View::new(&self.conns), maps: &mut self.maps })
+        let maps = &mut self.maps;
+        if ip::is_of::<Addr6, F>(frame) {
+            let conns = View::with_ends(&self.conns6);
+            return crate::direct(frame, &mut ForPacket::<Addr6>::new(conns, maps));
+        }
+        crate::direct(frame, &mut ForPacket::<Be32>::new(View::new(&self.conns), maps))
     }
 
     /// Tells a frame's sender why it was dropped.
     pub fn tell<F: Frame>(&mut self, frame: &mut F, reason: Reason) -> Option<Verdict> {
-        let tables = &mut ForPacket { conns: View::new(&self.conns), maps: &mut self.maps };
-        crate::tell(frame, reason, tables)
+        let maps = &mut self.maps;
+        if ip::is_of::<Addr6, F>(frame) {
+            let conns = View::with_ends(&self.conns6);
+            return crate::tell(frame, reason, &mut ForPacket::<Addr6>::new(conns, maps));
+        }
+        let conns = View::new(&self.conns);
+        crate::tell(frame, reason, &mut ForPacket::<Be32>::new(conns, maps))
     }
 
     /// Adds a service with its real servers, newest first, and their weights; the slot of the first,
@@ -146,14 +168,14 @@ impl MemTables {
         };
         maps.services.insert(key, service);
         maps.cursors.push(Cell::new(if kind == Kind::Wrr { wrr::start(params) } else { 0 }));
-        set(&mut maps.addresses.vips, key.address.low());
+        set(&mut maps.addresses.vips, key.family, key.address);
         for (slot, (dest, weight)) in (first..).zip(dests) {
             maps.pools.push(PoolEntry { dest: slot, weight: *weight });
-            maps.dests.push(Dest { service: key, ..*dest });
+            maps.dests.push(Dest { service: key, weight: *weight, ..*dest });
             maps.loads.push(Load::default());
             maps.counters.push(Counters::default());
             if dest.method == Method::MASQ {
-                set(&mut maps.addresses.rips, dest.address.low());
+                set(&mut maps.addresses.rips, key.family, dest.address);
             }
         }
         first
@@ -168,10 +190,16 @@ impl MemTables {
         index(self.maps.next_hops.len() - 1)
     }
 
-    /// The connection table.
+    /// The connection table of IPv4.
     #[must_use]
     pub fn conns(&self) -> View<'_> {
         View::new(&self.conns)
+    }
+
+    /// The connection table of IPv6.
+    #[must_use]
+    pub fn conns6(&self) -> View<'_> {
+        View::with_ends(&self.conns6)
     }
 
     /// How often frames ended for a reason.
@@ -187,8 +215,12 @@ impl Maps {
     }
 }
 
-fn set(bits: &mut [u64], address: Be32) {
-    let (word, bit) = Addresses::place(address);
+fn zeros(words: usize) -> Vec<AtomicU64> {
+    (0..words).map(|_| AtomicU64::new(0)).collect()
+}
+
+fn set(bits: &mut [u64], family: Family, address: Addr) {
+    let (word, bit) = Addresses::place(family.fold(address));
     bits[word] |= bit;
 }
 

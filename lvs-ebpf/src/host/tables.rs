@@ -1,8 +1,11 @@
 //! The maps as the path asks for them.
 
+use std::marker::PhantomData;
+
 use lvs_common::{
     conntable::{
-        self, Done, Hit, Insert, New,
+        Done, Hit, Insert, Key, New,
+        ends::Ends,
         shared::{Row, View},
     },
     map::{Addresses, Counters, Dest, Load, NextHop, Service, ServiceKey, Tunables},
@@ -10,7 +13,7 @@ use lvs_common::{
     verdict::Reason,
 };
 
-use super::{Maps, pool::MemPool};
+use super::{Maps, family::Kept, pool::MemPool};
 use crate::{
     account,
     icmp::limit::Limit,
@@ -20,13 +23,20 @@ use crate::{
 };
 
 /// The maps, for one packet.
-pub(super) struct ForPacket<'a> {
-    pub(super) conns: View<'a>,
-    pub(super) maps: &'a mut Maps,
+pub(super) struct ForPacket<'a, A> {
+    conns: View<'a>,
+    maps: &'a mut Maps,
+    family: PhantomData<A>,
 }
 
-impl<'a> Tables for ForPacket<'a> {
-    type Address = Be32;
+impl<'a, A> ForPacket<'a, A> {
+    pub(super) fn new(conns: View<'a>, maps: &'a mut Maps) -> Self {
+        Self { conns, maps, family: PhantomData }
+    }
+}
+
+impl<'a, A: Kept> Tables for ForPacket<'a, A> {
+    type Address = A;
     type Conns = View<'a>;
 
     fn tunables(&self) -> &Tunables {
@@ -41,12 +51,12 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.is_generic
     }
 
-    fn is_vip(&self, address: Be32) -> bool {
-        has(&self.maps.addresses.vips, address)
+    fn is_vip(&self, address: A) -> bool {
+        has(&self.maps.addresses.vips, address.fold())
     }
 
-    fn is_masqueraded(&self, address: Be32) -> bool {
-        has(&self.maps.addresses.rips, address)
+    fn is_masqueraded(&self, address: A) -> bool {
+        has(&self.maps.addresses.rips, address.fold())
     }
 
     fn conns(&self) -> View<'a> {
@@ -57,17 +67,21 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.hashes(client)
     }
 
-    fn short(&self, address: Be32) -> Be32 {
-        address
+    fn short(&self, address: A) -> Be32 {
+        address.short(self.maps)
     }
 
-    fn virtual_address(&self, hit: &Hit<Row<'a>>) -> Option<Be32> {
-        Some(hit.entry.virtual_end().0)
+    fn find(&self, key: Key, ends: &Ends) -> Option<Hit<Row<'a>>> {
+        A::find(&self.conns, self.hashes(key.client), key, ends)
     }
 
-    fn insert(&mut self, new: New) -> Done<Row<'a>> {
+    fn virtual_address(&self, hit: &Hit<Row<'a>>, reply: &Packet<A>) -> Option<A> {
+        A::virtual_address(hit, reply, self.maps)
+    }
+
+    fn insert(&mut self, new: New, ends: &Ends) -> Done<Row<'a>> {
         if let Some(rival) = self.maps.rival.take() {
-            let done = conntable::insert(&self.conns, self.maps.hashes(rival.key.client), rival);
+            let done = A::insert(&self.conns, self.hashes(rival.key.client), rival, ends);
             if matches!(done.what, Insert::New(_)) {
                 account::opened(rival.dest, rival.state, self);
             }
@@ -75,7 +89,7 @@ impl<'a> Tables for ForPacket<'a> {
         if self.maps.is_full {
             return Done { what: Insert::Full, evicted: None };
         }
-        conntable::insert(&self.conns, self.maps.hashes(new.key.client), new)
+        A::insert(&self.conns, self.hashes(new.key.client), new, ends)
     }
 
     fn service(&self, key: &ServiceKey) -> Option<&Service> {
@@ -86,8 +100,9 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.marks.get(key).copied().unwrap_or_default()
     }
 
-    fn choose(&self, service: &Service, packet: &Packet<Be32>) -> Option<u32> {
-        schedule::choose(service, packet.hint(), &MemPool { maps: self.maps, service })
+    fn choose(&self, service: &Service, packet: &Packet<A>) -> Option<u32> {
+        let called = packet.destination.wide();
+        schedule::choose(service, packet.hint(), &MemPool::new(self.maps, service, called))
     }
 
     fn dest_at(&self, service: &Service, position: u32) -> Option<u32> {
@@ -103,8 +118,8 @@ impl<'a> Tables for ForPacket<'a> {
         self.maps.next_hops.get(slot as usize)
     }
 
-    fn route(&mut self, _: Be32, client: Be32) -> Route {
-        self.maps.routes.get(&client).copied().unwrap_or(self.maps.default_route)
+    fn route(&mut self, _: A, client: A) -> Route {
+        self.maps.routes.get(&client.wide()).copied().unwrap_or(self.maps.default_route)
     }
 
     fn add_load(&mut self, dest: u32, word: usize, amount: u64) -> u64 {

@@ -19,7 +19,7 @@ mod quoted;
 mod tunneled;
 
 use lvs_common::{
-    conntable::{self, Hit},
+    conntable::Hit,
     net::{Be16, checksum::fold},
     verdict::{Reason, Verdict},
     wire::{Ethernet, Frame, Icmp, Udp},
@@ -157,6 +157,6 @@ impl<A: Ip> Error<A> {
 #[inline(always)]
 fn find<T: Tables>(request: &Packet<T::Address>, tables: &T) -> Option<Hit<Row<T>>> {
     let key = request.key(tables);
-    let hit = conntable::find(&tables.conns(), tables.hashes(key.client), key)?;
+    let hit = tables.find(key, &request.ends())?;
     (!hit.entry.is_expired(tables.now())).then_some(hit)
 }

@@ -46,7 +46,7 @@ fn masqueraded<F: Frame, T: Tables>(
         .filter(|hit| hit.entry.method() == Method::MASQ)
         .filter(|hit| !hit.entry.is_expired(tables.now()));
     let Some(hit) = hit else { return Ok(None) };
-    let address = tables.virtual_address(&hit).ok_or(Verdict::Drop(Reason::Racing))?;
+    let Some(address) = tables.virtual_address(&hit, &reply) else { return Ok(None) };
     let (_, port) = hit.entry.virtual_end();
     error.verify(frame)?;
     account::reply(&error.packet(), hit.entry.dest(), tables);

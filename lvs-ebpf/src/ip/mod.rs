@@ -2,6 +2,7 @@
 //! addresses.
 
 mod v4;
+mod v6;
 
 use core::fmt::Debug;
 
@@ -23,6 +24,8 @@ pub trait Ip: Copy + Eq + Debug {
     const ETHERTYPE: Be16;
     /// What an IP header says of it when it carries such a packet.
     const CARRIED: u8;
+    /// Whether every UDP datagram has a checksum.
+    const UDP_IS_SUMMED: bool;
     /// The number of its ICMP.
     const ICMP: u8;
     /// Bytes of a header without options.
@@ -109,6 +112,12 @@ pub trait Ip: Copy + Eq + Debug {
     /// [`Service::netmask`](lvs_common::map::Service::netmask).
     #[must_use]
     fn masked(self, netmask: u32) -> Self;
+}
+
+/// Whether a frame carries an untagged packet of this family.
+#[inline(always)]
+pub fn is_of<A: Ip, F: Frame>(frame: &F) -> bool {
+    frame.at::<Ethernet>(0).is_some_and(|ethernet| ethernet.ethertype == A::ETHERTYPE)
 }
 
 /// What an IP header says.

@@ -20,6 +20,7 @@ impl Ip for Be32 {
     const FAMILY: Family = Family::V4;
     const ETHERTYPE: Be16 = ETHERTYPE_IPV4;
     const CARRIED: u8 = protocol::IPIP;
+    const UDP_IS_SUMMED: bool = false;
     const ICMP: u8 = protocol::ICMP;
     const BYTES: u16 = 20;
     const PORT_UNREACHABLE: (u8, u8) = (Icmp::UNREACHABLE, Icmp::PORT);
@@ -77,7 +78,8 @@ impl Ip for Be32 {
     fn carried<F: Frame>(frame: &F, at: usize) -> Result<Carried, Verdict> {
         let ip = frame.at::<Ipv4>(at).ok_or(BROKEN)?;
         let (tos, ttl, id) = (ip.tos, ip.ttl, ip.id);
-        Ok(Carried { tos, ttl, dont_fragment: ip.dont_fragment(), id })
+        let dont_fragment = ip.dont_fragment();
+        Ok(Carried { tos, ttl, dont_fragment, id })
     }
 
     #[inline(always)]

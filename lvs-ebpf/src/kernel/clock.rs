@@ -10,8 +10,14 @@ use super::maps::TICK_SHIFT;
 /// The clock, before the controller's offset. Jiffies, since reading them is one load.
 #[inline(always)]
 pub fn ticks() -> u32 {
+    ticks_since_boot() as u32
+}
+
+/// All of the clock.
+#[inline(always)]
+pub fn ticks_since_boot() -> u64 {
     // SAFETY: the helper has no conditions.
-    (unsafe { bpf_jiffies64() } >> (TICK_SHIFT.load() & 31)) as u32
+    (unsafe { bpf_jiffies64() }) >> (TICK_SHIFT.load() & 31)
 }
 
 /// Writes jiffies and nanoseconds since boot into the first sixteen bytes of the packet.

@@ -1,17 +1,22 @@
-//! The connection table's map as buckets.
+//! The connection tables' maps as buckets.
 
 use lvs_common::conntable::{Bucket, Buckets};
 
 use super::{
     atomic,
-    maps::{BUCKETS, CONNS},
+    maps::{BUCKETS, BUCKETS6, CONNS, CONNS6},
 };
 
-/// The table.
+/// The table of IPv4.
 #[derive(Clone, Copy)]
 pub struct Conns;
 
-/// One bucket: 32 words of a map value, which is never freed while the program is loaded.
+/// The table of IPv6.
+#[derive(Clone, Copy)]
+pub struct Conns6;
+
+/// One bucket: 32 words of a map value, or 64 with ends, which is never freed while the program is
+/// loaded.
 #[derive(Clone, Copy)]
 pub struct Row {
     words: *mut u64,
@@ -38,8 +43,27 @@ impl Buckets for Conns {
     }
 }
 
+impl Buckets for Conns6 {
+    type Bucket = Row;
+
+    #[inline(always)]
+    fn count(&self) -> u32 {
+        BUCKETS6.load()
+    }
+
+    #[inline(always)]
+    fn at(&self, index: u32) -> Option<Row> {
+        CONNS6.get_ptr_mut(index).map(|bucket| Row { words: bucket.cast(), index })
+    }
+
+    #[inline(always)]
+    fn veil(value: u64) -> u64 {
+        atomic::veil(value)
+    }
+}
+
 impl Row {
-    /// A word of the bucket; callers ask for words 0 to 31 only, which the verifier checks.
+    /// A word of the bucket; callers ask for words that it has only, which the verifier checks.
     #[inline(always)]
     fn word(self, word: usize) -> *mut u64 {
         self.words.wrapping_add(word)

@@ -1,47 +1,41 @@
-//! What is rare or big, as functions of their own: the scheduler's choice and the insertion into the
-//! connection table; letting a template last. Arguments and results are left in a value of this CPU's.
+//! What is rare or big, as functions of their own: the insertion into the connection table; letting a
+//! template last. Arguments and results are left in a value of this CPU's.
 // verifier: a global function is verified once, by itself, with its own stack; in line, everything
 // behind it would be walked again for each way through it.
 
 use lvs_common::{
-    conntable::{self, Buckets as _, Done, Entry, Hit, Insert, New, WAYS},
-    map::Service,
-    net::Be32,
-    sched::Hint,
+    conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
+    net::{Addr6, Be32, crc32c},
 };
-use lvs_ebpf::{Connection, icmp::limit::Limit, packet::Packet, persist, schedule};
+use lvs_ebpf::{Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist};
 
-use super::{
-    KernelTables,
-    conns::{Conns, Row},
-    maps::SCRATCH,
-    pool::KernelPool,
-};
+use super::{KernelTables, atomic, conns::Row, family::Kept};
 
 /// What the packet's way leaves for the functions, and they for it.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Scratch {
+pub struct Scratch<A> {
     /// The packet under way.
-    pub packet: Packet<Be32>,
+    pub packet: Packet<A>,
+    /// It may be a request.
+    pub is_request: bool,
+    /// What is decided of the connection that it begins.
+    pub opening: Opening,
     /// Its connection.
     pub opened: Connection,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
-    client: Be32,
+    client: A,
     assured: Entry,
-    service: Service,
-    hint: Hint,
     hashes: (u32, u32),
     new: New,
+    key: Key,
+    ends: Ends,
     bucket: u32,
     way: u32,
     entry: Entry,
     evicted: Entry,
 }
-
-/// `lvs_choose`: no real server takes connections.
-const NOBODY: u32 = u32::MAX;
 
 /// `lvs_insert`: outcomes, and whether a connection was evicted.
 const NEW: u32 = 0;
@@ -53,47 +47,67 @@ const EVICTED: u32 = 4;
 
 /// This CPU's value; XDP programs of one CPU do not interrupt each other.
 #[inline(always)]
-pub fn scratch() -> Option<&'static mut Scratch> {
+pub fn scratch<A: Kept>() -> Option<&'static mut Scratch<A>> {
     // SAFETY: nobody else has this CPU's value while the packet is under way, and every function
     // here takes it anew.
-    SCRATCH.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
+    A::scratch().map(|scratch| unsafe { &mut *scratch })
 }
 
 /// Lets the template of a client's connection last.
 #[inline(always)]
-pub fn assure(client: Be32, entry: &Entry) {
-    let Some(asked) = scratch() else { return };
+pub fn assure<A: Kept>(client: A, entry: &Entry) {
+    let Some(asked) = scratch::<A>() else { return };
     asked.client = client;
     asked.assured = *entry;
-    lvs_assure();
+    A::call_assure();
 }
 
-/// The position that the service's scheduler chooses.
+/// What a CRC of SCTP differs by; see [`crc32c::difference`].
 #[inline(always)]
-pub fn choose(service: &Service, packet: &Packet<Be32>) -> Option<u32> {
-    let asked = scratch()?;
-    asked.service = *service;
-    asked.hint = packet.hint();
-    let position = lvs_choose();
-    (position != NOBODY).then_some(position)
+pub fn crc(edit: u32, behind: u16) -> u32 {
+    lvs_crc(edit, u32::from(behind))
+}
+
+/// Looks up a connection of IPv6 in a function of its own: the stack beside that of
+/// [`insert`] is too small for it.
+#[inline(always)]
+pub fn find(hashes: (u32, u32), key: Key, ends: &Ends) -> Option<Hit<Row>> {
+    let asked = scratch::<Addr6>()?;
+    asked.hashes = hashes;
+    asked.key = key;
+    asked.ends = *ends;
+    if lvs_find6() == 0 {
+        return None;
+    }
+    scratch::<Addr6>()?.hit()
 }
 
 /// Puts a connection into the table.
 #[inline(always)]
-pub fn insert(hashes: (u32, u32), new: New) -> Done<Row> {
+pub fn insert<A: Kept>(
+    at: Option<*mut Scratch<A>>,
+    hashes: (u32, u32),
+    new: New,
+    ends: &Ends,
+) -> Done<Row> {
     const BROKEN: Done<Row> = Done { what: Insert::Full, evicted: None };
-    let Some(asked) = scratch() else { return BROKEN };
+    let Some(asked) = at.or_else(A::scratch) else { return BROKEN };
+    // SAFETY: as `scratch`.
+    let asked = unsafe { &mut *asked };
     asked.hashes = hashes;
     asked.new = new;
-    let outcome = lvs_insert();
-    let Some(answer) = scratch() else { return BROKEN };
+    if A::HAS_ENDS {
+        asked.ends = *ends;
+    }
+    let outcome = A::call_insert();
+    let Some(answer) = at.or_else(A::scratch) else { return BROKEN };
+    // SAFETY: as `scratch`.
+    let answer = unsafe { &*answer };
     let what = match outcome & OUTCOME {
         RACING => Insert::Racing,
         FULL => Insert::Full,
         found => {
-            let Some(bucket) = Conns.at(answer.bucket) else { return BROKEN };
-            // verifier: a way below eight
-            let hit = Hit { bucket, way: answer.way as usize & (WAYS - 1), entry: answer.entry };
+            let Some(hit) = answer.hit() else { return BROKEN };
             if found == NEW { Insert::New(hit) } else { Insert::Exists(hit) }
         }
     };
@@ -103,7 +117,44 @@ pub fn insert(hashes: (u32, u32), new: New) -> Done<Row> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure() -> u32 {
-    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(None)) else {
+    assure_asked::<Be32>()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_assure6() -> u32 {
+    assure_asked::<Addr6>()
+}
+
+/// Whether there is one.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_find6() -> u32 {
+    let Some(scratch) = scratch::<Addr6>() else { return 0 };
+    match Addr6::find(scratch.hashes, scratch.key, &scratch.ends) {
+        Some(hit) => {
+            scratch.found(&hit);
+            1
+        }
+        None => 0,
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_insert() -> u32 {
+    insert_asked::<Be32>()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_insert6() -> u32 {
+    insert_asked::<Addr6>()
+}
+
+#[inline(always)]
+fn assure_asked<A: Kept>() -> u32 {
+    let (Some(scratch), Some(mut tables)) = (scratch::<A>(), KernelTables::new(None)) else {
         return 0;
     };
     persist::assure(scratch.client, &scratch.assured, &mut tables);
@@ -112,17 +163,14 @@ pub extern "C" fn lvs_assure() -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn lvs_choose() -> u32 {
-    let Some(scratch) = scratch() else { return NOBODY };
-    let service = &scratch.service;
-    schedule::choose(service, scratch.hint, &KernelPool::new(service)).unwrap_or(NOBODY)
+pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
+    crc32c::difference(edit, behind as u16, |bit| atomic::veil(u64::from(bit)) as u32)
 }
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn lvs_insert() -> u32 {
-    let Some(scratch) = scratch() else { return FULL };
-    let done = conntable::insert(&Conns, scratch.hashes, scratch.new);
+#[inline(always)]
+fn insert_asked<A: Kept>() -> u32 {
+    let Some(scratch) = scratch::<A>() else { return FULL };
+    let done = A::insert(scratch.hashes, scratch.new, &scratch.ends);
     let evicted = match done.evicted {
         Some(evicted) => {
             scratch.evicted = evicted;
@@ -145,7 +193,15 @@ pub extern "C" fn lvs_insert() -> u32 {
     outcome | evicted
 }
 
-impl Scratch {
+impl<A: Kept> Scratch<A> {
+    /// What [`found`](Self::found) left.
+    #[inline(always)]
+    fn hit(&self) -> Option<Hit<Row>> {
+        let bucket = A::CONNS.at(self.bucket)?;
+        // verifier: a way below eight
+        Some(Hit { bucket, way: self.way as usize & (WAYS - 1), entry: self.entry })
+    }
+
     #[inline(always)]
     fn found(&mut self, hit: &Hit<Row>) {
         self.bucket = hit.bucket.index;

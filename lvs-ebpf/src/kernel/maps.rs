@@ -7,15 +7,22 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use lvs_common::{
-    conntable::{WAYS, WORDS},
+    conntable::{WAYS, WORDS, ends},
     map::{
-        Addresses, Counters, Dest, Load, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables,
+        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, Service, ServiceKey, Tunables,
     },
+    net::{Addr6, Be32},
+    sched::Remembered,
     verdict::Reason,
 };
 
-use super::{function::Scratch, route::CachedRoute};
+use super::{
+    choose::Choice,
+    function::Scratch,
+    route::{self, CachedRoute},
+};
 
 const MAPPED: usize = BPF_F_MMAPABLE as usize;
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
@@ -23,6 +30,10 @@ const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
 /// The controller sets the number of buckets when it makes the map.
 #[btf_map]
 pub static CONNS: Array<[u64; WAYS * WORDS], 1024, MAPPED> = Array::new();
+
+/// The same.
+#[btf_map]
+pub static CONNS6: Array<[u64; ends::BUCKET], 1024, MAPPED> = Array::new();
 
 #[btf_map]
 pub static TUNABLES: Array<Tunables, 1, MAPPED> = Array::new();
@@ -47,10 +58,17 @@ pub static DESTS: Array<[Dest; MAX_DESTS], 1, MAPPED> = Array::new();
 pub static NEXT_HOPS: Array<[NextHop; MAX_NEXT_HOPS], 1, MAPPED> = Array::new();
 
 #[btf_map]
+pub static MARKS: Array<[MarkRule; MARK_PLACES], 1, MAPPED> = Array::new();
+
+#[btf_map]
 pub static LOADS: Array<[Load; MAX_DESTS], 1, MAPPED> = Array::new();
 
 #[btf_map]
 pub static CURSORS: Array<[u64; MAX_SERVICES], 1, MAPPED> = Array::new();
+
+/// Not preallocated, as above.
+#[btf_map]
+pub static REMEMBERED: HashMap<Called, Remembered, MAX_REMEMBERED, ON_DEMAND> = HashMap::new();
 
 #[btf_map]
 pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();
@@ -60,15 +78,29 @@ pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
 
 /// Ways to clients that this CPU has asked the kernel for; see `route`.
 #[btf_map]
-pub static ROUTES: PerCpuArray<CachedRoute, { CachedRoute::PLACES }> = PerCpuArray::new();
+pub static ROUTES: PerCpuArray<CachedRoute<Be32>, { route::PLACES }> = PerCpuArray::new();
+
+/// Those to clients of IPv6.
+#[btf_map]
+pub static ROUTES6: PerCpuArray<CachedRoute<Addr6>, { route::PLACES }> = PerCpuArray::new();
+
+/// What this CPU's choice of a real server is about.
+#[btf_map]
+pub static CHOICE: PerCpuArray<Choice, 1> = PerCpuArray::new();
 
 /// What the packet's way and its functions leave for each other.
 #[btf_map]
-pub static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+pub static SCRATCH: PerCpuArray<Scratch<Be32>, 1> = PerCpuArray::new();
 
-/// Buckets of [`CONNS`], and the secret of their hash.
+/// The same on the way of IPv6.
+#[btf_map]
+pub static SCRATCH6: PerCpuArray<Scratch<Addr6>, 1> = PerCpuArray::new();
+
+/// Buckets of [`CONNS`] and of [`CONNS6`], and the secret of their hashes.
 #[unsafe(no_mangle)]
 pub static BUCKETS: Global<u32> = Global::new(1024);
+#[unsafe(no_mangle)]
+pub static BUCKETS6: Global<u32> = Global::new(1024);
 #[unsafe(no_mangle)]
 pub static SEED_A: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]

@@ -1,15 +1,20 @@
 //! The kernel's side of the path: the packet's memory and the maps.
 
 mod atomic;
+mod choose;
 pub mod clock;
 mod conns;
+mod family;
 mod frame;
 mod function;
+mod locality;
 mod maps;
+mod marks;
 mod pool;
 mod route;
 mod tables;
 pub mod way;
+mod way6;
 
 use frame::XdpFrame;
 use tables::KernelTables;

@@ -4,26 +4,24 @@ use core::{ffi::c_void, ops::ControlFlow};
 
 use aya_ebpf::helpers::{bpf_get_prandom_u32, generated::bpf_loop};
 use lvs_common::{
-    map::{MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, PoolEntry, Service},
+    map::{MAX_BUCKETS, MAX_DESTS, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES, PoolEntry},
     sched::{Candidate, Opaque, Pool, Probe, Scan, table::EMPTY},
 };
 
 use super::{
     atomic,
+    choose::{Choice, Walk},
     maps::{CURSORS, LOADS, POOLS, TABLES},
 };
 
-/// The pool of a service, for one choice.
+/// The pool of the service that a choice is about.
 #[derive(Clone, Copy)]
-pub(crate) struct KernelPool {
-    slot: u32,
-    first: u32,
-    len: u32,
-    table: u32,
+pub(super) struct KernelPool {
+    pub(super) choice: &'static Choice,
 }
 
 /// Hides a word by moving a register onto itself.
-pub(crate) enum Moved {}
+pub(super) enum Moved {}
 
 impl Opaque for Moved {
     #[inline(always)]
@@ -32,82 +30,105 @@ impl Opaque for Moved {
     }
 }
 
-impl KernelPool {
-    /// The pool that a service points to.
-    #[inline(always)]
-    pub(crate) fn new(service: &Service) -> Self {
-        let len = service.len.min(MAX_POOL);
-        Self { slot: service.slot, first: service.pool, len, table: service.table }
-    }
+/// A walk: what it carries, and a step of it.
+// verifier: where a step looks is told by its number alone; a position that is carried along would
+// make every step another state to walk.
+pub(super) trait Steps {
+    /// Takes the step of this number.
+    fn step(&mut self, number: u64, pool: KernelPool) -> ControlFlow<()>;
+}
 
+impl KernelPool {
     /// The entry at a position.
     #[inline(always)]
-    fn entry(self, position: u32) -> Option<PoolEntry> {
+    pub(super) fn entry(self, position: u32) -> Option<PoolEntry> {
         // verifier: an index below the number of entries
-        let index = self.first.wrapping_add(position) as usize & (MAX_POOL_ENTRIES - 1);
+        let index =
+            self.choice.service.pool.wrapping_add(position) as usize & (MAX_POOL_ENTRIES - 1);
         POOLS.get(0)?.get(index).copied()
     }
 
+    /// The word of the service in `CURSORS`.
     #[inline(always)]
-    fn word(&self) -> Option<*mut u64> {
+    pub(super) fn word(self) -> Option<*mut u64> {
         let cursors = CURSORS.get_ptr_mut(0)?.cast::<u64>();
         // verifier: an index below the number of services
-        Some(cursors.wrapping_add(self.slot as usize & (MAX_SERVICES - 1)))
+        Some(cursors.wrapping_add(self.choice.service.slot as usize & (MAX_SERVICES - 1)))
+    }
+
+    /// Where a walk's state lies.
+    #[inline(always)]
+    fn walk<W>(self) -> *mut W {
+        const { assert!(size_of::<W>() <= size_of::<Walk>() && align_of::<W>() <= 8) };
+        self.choice.walk.get().cast()
+    }
+
+    /// Walks up to so many steps, at least to the first `Break`, and gives back where the state of
+    /// the walk lies: until the next one.
+    #[inline(always)]
+    pub(super) fn go<W: Steps>(self, steps: u32, walk: W) -> *const W {
+        let at = self.walk::<W>();
+        // SAFETY: the room is as large and nobody else's: one walk is over when the next begins.
+        unsafe { at.write(walk) };
+        // verifier: what a callback gets must lie on the stack.
+        let mut pool = self;
+        // SAFETY: the callback gets a pointer to the pool, which outlives the call.
+        unsafe { bpf_loop(steps, step::<W> as *mut c_void, (&raw mut pool).cast(), 0) };
+        at
     }
 }
 
-/// What `bpf_loop` carries from step to step of a seek.
-// verifier: where a step looks is told by its number alone; a position that is carried along would
-// make every step another state to walk.
+/// The real server of a slot, with this weight.
+#[inline(always)]
+pub(super) fn candidate(dest: u32, weight: u32) -> Option<Candidate> {
+    // verifier: an index below the number of dests
+    let load = LOADS.get(0)?.get(dest as usize & (MAX_DESTS - 1))?;
+    Some(Candidate {
+        weight,
+        active: load.active as u32,
+        inactive: load.total.wrapping_sub(load.active) as u32,
+        overloaded: load.overloaded as u32 & 1,
+    })
+}
+
+/// The callback of a walk; not zero ends it.
+unsafe extern "C" fn step<W: Steps>(number: u64, pool: *mut c_void) -> i64 {
+    // SAFETY: `go` passes its pool.
+    let pool = unsafe { *pool.cast::<KernelPool>() };
+    // SAFETY: and has put the walk there.
+    let walk = unsafe { &mut *pool.walk::<W>() };
+    i64::from(walk.step(number, pool).is_break())
+}
+
 struct Seek<S> {
-    pool: KernelPool,
     start: u64,
-    len: u64,
     scan: S,
 }
 
-impl<S: Scan> Seek<S> {
+impl<S: Scan> Steps for Seek<S> {
     #[inline(always)]
-    fn step(&mut self, number: u64) -> ControlFlow<()> {
-        let ahead = self.start + number;
-        let position = if ahead >= self.len { ahead - self.len } else { ahead } as u32;
-        let Some(candidate) = self.pool.candidate(position) else {
+    fn step(&mut self, number: u64, pool: KernelPool) -> ControlFlow<()> {
+        let (ahead, len) = (self.start + number, u64::from(pool.len()));
+        let position = if ahead >= len { ahead - len } else { ahead } as u32;
+        let Some(candidate) = pool.candidate(position) else {
             return ControlFlow::Break(());
         };
         self.scan.visit::<Moved>(position, candidate)
     }
 }
 
-/// What `bpf_loop` carries from step to step of a probe.
-struct Leap<P> {
-    pool: KernelPool,
-    probe: P,
-}
+struct Leap<P>(P);
 
-impl<P: Probe> Leap<P> {
+impl<P: Probe> Steps for Leap<P> {
     #[inline(always)]
-    fn step(&mut self, number: u64) -> ControlFlow<()> {
-        let bucket = self.probe.bucket(number as u32);
-        let Some(position) = self.pool.bucket(bucket) else { return ControlFlow::Break(()) };
-        let Some(candidate) = self.pool.candidate(position) else {
+    fn step(&mut self, number: u64, pool: KernelPool) -> ControlFlow<()> {
+        let bucket = self.0.bucket(number as u32);
+        let Some(position) = pool.bucket(bucket) else { return ControlFlow::Break(()) };
+        let Some(candidate) = pool.candidate(position) else {
             return ControlFlow::Break(());
         };
-        self.probe.visit(position, candidate)
+        self.0.visit(position, candidate)
     }
-}
-
-/// The callback of a seek; not zero ends it.
-unsafe extern "C" fn seek<S: Scan>(number: u64, seek: *mut c_void) -> i64 {
-    // SAFETY: `seek` passes a pointer to its own walk, which outlives the loop.
-    let seek = unsafe { &mut *seek.cast::<Seek<S>>() };
-    i64::from(seek.step(number).is_break())
-}
-
-/// The callback of a probe; not zero ends it.
-unsafe extern "C" fn leap<P: Probe>(number: u64, leap: *mut c_void) -> i64 {
-    // SAFETY: `probe` passes a pointer to its own leap, which outlives the loop.
-    let leap = unsafe { &mut *leap.cast::<Leap<P>>() };
-    i64::from(leap.step(number).is_break())
 }
 
 impl Pool for KernelPool {
@@ -115,26 +136,19 @@ impl Pool for KernelPool {
 
     #[inline(always)]
     fn len(&self) -> u32 {
-        self.len
+        self.choice.service.len.min(MAX_POOL)
     }
 
     #[inline(always)]
     fn candidate(&self, position: u32) -> Option<Candidate> {
         let entry = self.entry(position)?;
-        // verifier: an index below the number of dests
-        let load = LOADS.get(0)?.get(entry.dest as usize & (MAX_DESTS - 1))?;
-        Some(Candidate {
-            weight: entry.weight,
-            active: load.active as u32,
-            inactive: load.total.wrapping_sub(load.active) as u32,
-            overloaded: load.overloaded as u32 & 1,
-        })
+        candidate(entry.dest, entry.weight)
     }
 
     #[inline(always)]
     fn bucket(&self, index: u32) -> Option<u32> {
         // verifier: an index below the number of buckets
-        let bucket = self.table.wrapping_add(index) as usize & (MAX_BUCKETS - 1);
+        let bucket = self.choice.service.table.wrapping_add(index) as usize & (MAX_BUCKETS - 1);
         let position = *TABLES.get(0)?.get(bucket)?;
         (position != EMPTY).then_some(u32::from(position))
     }
@@ -158,20 +172,30 @@ impl Pool for KernelPool {
     }
 
     #[inline(always)]
+    fn scan<S: Scan>(&self, scan: S) -> S {
+        let walk = self.go(self.len(), Seek { start: 0, scan });
+        // SAFETY: the walk is over, and no other has begun.
+        unsafe { walk.read() }.scan
+    }
+
+    #[inline(always)]
     fn seek<S: Scan>(&self, start: u32, steps: u32, scan: S) -> S {
-        let len = u64::from(self.len);
-        let start = if start < self.len { u64::from(start) } else { 0 };
-        let mut walk = Seek { pool: *self, start, len, scan };
-        // SAFETY: the callback gets a pointer to the walk, which outlives the call.
-        unsafe { bpf_loop(steps, seek::<S> as *mut c_void, (&raw mut walk).cast(), 0) };
-        walk.scan
+        let start = if start < self.len() { u64::from(start) } else { 0 };
+        // Mostly the first is it.
+        let mut walk = Seek { start, scan };
+        if steps == 0 || walk.step(0, *self).is_break() {
+            return walk.scan;
+        }
+        walk.start += 1;
+        let walk = self.go(steps - 1, walk);
+        // SAFETY: the walk is over, and no other has begun.
+        unsafe { walk.read() }.scan
     }
 
     #[inline(always)]
     fn probe<P: Probe>(&self, steps: u32, probe: P) -> P {
-        let mut walk = Leap { pool: *self, probe };
-        // SAFETY: the callback gets a pointer to the leap, which outlives the call.
-        unsafe { bpf_loop(steps, leap::<P> as *mut c_void, (&raw mut walk).cast(), 0) };
-        walk.probe
+        let walk = self.go(steps, Leap(probe));
+        // SAFETY: the walk is over, and no other has begun.
+        unsafe { walk.read() }.0
     }
 }

@@ -9,20 +9,20 @@ use aya_ebpf::{
 };
 use lvs_common::{
     map::NextHop,
-    net::{Addr, Be32, Mac},
+    net::{Addr, Mac},
 };
 use lvs_ebpf::tables::Route;
 
-use super::{frame, maps::ROUTES};
+use super::{family::Kept, frame};
 
-/// `AF_INET`.
-const INET: u8 = 2;
+/// Clients remembered at a time.
+pub const PLACES: usize = 4096;
 
 /// What a CPU remembers of the way to one client.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct CachedRoute {
-    client: u32,
+pub struct CachedRoute<A> {
+    client: A,
     ingress: u32,
     expires: u32,
     interface: u32,
@@ -31,20 +31,15 @@ pub struct CachedRoute {
     source: Mac,
 }
 
-impl CachedRoute {
-    /// Clients remembered at a time.
-    pub const PLACES: usize = 4096;
-}
-
 /// The way to a client, remembered or asked for. `lifetime` is in ticks.
 #[inline(always)]
-pub fn find(context: &XdpContext, source: Be32, client: Be32, now: u32, lifetime: u32) -> Route {
+pub fn find<A: Kept>(context: &XdpContext, source: A, client: A, now: u32, lifetime: u32) -> Route {
     let ingress = frame::ingress(context);
-    let place = client.raw().wrapping_mul(0x9e37_79b1) >> 20;
-    let Some(cached) = ROUTES.get_ptr_mut(place) else { return Route::None };
+    let place = client.fold().raw().wrapping_mul(0x9e37_79b1) >> 20;
+    let Some(cached) = A::route(place) else { return Route::None };
     // SAFETY: this CPU's own value; XDP programs of one CPU do not interrupt each other.
     let cached = unsafe { &mut *cached };
-    if cached.client == client.raw()
+    if cached.client == client
         && cached.ingress == ingress
         && cached.expires.wrapping_sub(now).wrapping_sub(1) < lifetime
     {
@@ -60,7 +55,7 @@ pub fn find(context: &XdpContext, source: Be32, client: Be32, now: u32, lifetime
 }
 
 #[inline(always)]
-fn hop(cached: &CachedRoute) -> NextHop {
+fn hop<A>(cached: &CachedRoute<A>) -> NextHop {
     NextHop {
         interface: cached.interface,
         mtu: cached.mtu,
@@ -73,19 +68,17 @@ fn hop(cached: &CachedRoute) -> NextHop {
 }
 
 #[inline(always)]
-fn ask(
+fn ask<A: Kept>(
     context: &XdpContext,
     ingress: u32,
-    source: Be32,
-    client: Be32,
-) -> Result<CachedRoute, Route> {
+    source: A,
+    client: A,
+) -> Result<CachedRoute<A>, Route> {
     const WORDS: usize = size_of::<bpf_fib_lookup>() / size_of::<u64>();
     // SAFETY: all zeros is a valid request. Written as words: of bytes it would be a loop.
     let mut request: bpf_fib_lookup = unsafe { core::mem::transmute([0u64; WORDS]) };
-    request.family = INET;
     request.ifindex = ingress;
-    request.__bindgen_anon_3.ipv4_src = source.raw();
-    request.__bindgen_anon_4.ipv4_dst = client.raw();
+    A::ask(&mut request, source, client);
     // SAFETY: the request is as large as the helper is told.
     let result = unsafe {
         fib_lookup(
@@ -106,7 +99,7 @@ fn ask(
     // SAFETY: on success the helper has written the addresses; nothing else uses the union.
     let (destination, source) = (Mac::new(request.dmac), Mac::new(request.smac));
     Ok(CachedRoute {
-        client: client.raw(),
+        client,
         ingress,
         expires: 0,
         interface: request.ifindex,

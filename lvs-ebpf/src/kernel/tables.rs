@@ -1,8 +1,10 @@
 //! The maps, as the path asks for them: the only map pointers.
 
+use core::marker::PhantomData;
+
 use aya_ebpf::programs::XdpContext;
 use lvs_common::{
-    conntable::{self, Done, Entry, Hit, New},
+    conntable::{self, Done, Entry, Hit, Key, New, ends::Ends},
     map::{
         Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, NextHop,
         Service, ServiceKey, Tunables,
@@ -17,39 +19,50 @@ use lvs_ebpf::{
 };
 
 use super::{
-    atomic, clock,
-    conns::{Conns, Row},
-    function,
+    atomic, choose, clock,
+    conns::Row,
+    family::Kept,
+    function::{self, Scratch},
     maps::{
         ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A, SEED_B,
         SERVICES, TUNABLES,
     },
-    route,
+    marks, route,
 };
 
 /// The maps, for one packet.
-pub struct KernelTables<'a> {
+pub struct KernelTables<'a, A> {
     /// None in functions of their own, which send nothing.
     context: Option<&'a XdpContext>,
     tunables: &'static Tunables,
     addresses: &'static Addresses,
     now: u32,
+    /// This CPU's value, where it is known.
+    scratch: Option<*mut Scratch<A>>,
+    family: PhantomData<A>,
 }
 
-impl<'a> KernelTables<'a> {
+impl<'a, A> KernelTables<'a, A> {
     /// The maps, and the time that the packet came in.
     #[inline(always)]
     pub fn new(context: Option<&'a XdpContext>) -> Option<Self> {
         let tunables = TUNABLES.get(0)?;
         let addresses = ADDRESSES.get(0)?;
         let now = clock::ticks().wrapping_add(tunables.clock_offset);
-        Some(Self { context, tunables, addresses, now })
+        Some(Self { context, tunables, addresses, now, scratch: None, family: PhantomData })
+    }
+
+    /// The same, with this CPU's value for functions' arguments at hand.
+    // verifier: looked up when arguments are about to be left there, they would all be on the stack
+    #[inline(always)]
+    pub fn leaving(self, scratch: *mut Scratch<A>) -> Self {
+        Self { scratch: Some(scratch), ..self }
     }
 }
 
-impl Tables for KernelTables<'_> {
-    type Address = Be32;
-    type Conns = Conns;
+impl<A: Kept> Tables for KernelTables<'_, A> {
+    type Address = A;
+    type Conns = A::Conns;
 
     #[inline(always)]
     fn tunables(&self) -> &Tunables {
@@ -67,20 +80,20 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn is_vip(&self, address: Be32) -> bool {
-        let (word, bit) = Addresses::place(address);
+    fn is_vip(&self, address: A) -> bool {
+        let (word, bit) = Addresses::place(address.fold());
         self.addresses.vips.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     #[inline(always)]
-    fn is_masqueraded(&self, address: Be32) -> bool {
-        let (word, bit) = Addresses::place(address);
+    fn is_masqueraded(&self, address: A) -> bool {
+        let (word, bit) = Addresses::place(address.fold());
         self.addresses.rips.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     #[inline(always)]
-    fn conns(&self) -> Conns {
-        Conns
+    fn conns(&self) -> A::Conns {
+        A::CONNS
     }
 
     #[inline(always)]
@@ -89,23 +102,33 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn short(&self, address: Be32) -> Be32 {
-        address
+    fn short(&self, address: A) -> Be32 {
+        address.short()
     }
 
     #[inline(always)]
-    fn virtual_address(&self, hit: &Hit<Row>) -> Option<Be32> {
-        Some(hit.entry.virtual_end().0)
+    fn find(&self, key: Key, ends: &Ends) -> Option<Hit<Row>> {
+        A::find(self.hashes(key.client), key, ends)
     }
 
     #[inline(always)]
-    fn assure(&mut self, client: Be32, entry: &Entry) {
+    fn template(&self, key: Key, ends: &Ends) -> Option<Hit<Row>> {
+        A::template(self.hashes(key.client), key, ends)
+    }
+
+    #[inline(always)]
+    fn virtual_address(&self, hit: &Hit<Row>, reply: &Packet<A>) -> Option<A> {
+        A::virtual_address(hit, reply)
+    }
+
+    #[inline(always)]
+    fn assure(&mut self, client: A, entry: &Entry) {
         function::assure(client, entry);
     }
 
     #[inline(always)]
-    fn insert(&mut self, new: New) -> Done<Row> {
-        function::insert(self.hashes(new.key.client), new)
+    fn insert(&mut self, new: New, ends: &Ends) -> Done<Row> {
+        function::insert(self.scratch, self.hashes(new.key.client), new, ends)
     }
 
     #[inline(always)]
@@ -115,13 +138,13 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn mark(&self, _key: &ServiceKey) -> u32 {
-        0
+    fn mark(&self, key: &ServiceKey) -> u32 {
+        marks::mark(self.tunables.marks, key)
     }
 
     #[inline(always)]
-    fn choose(&self, service: &Service, packet: &Packet<Be32>) -> Option<u32> {
-        function::choose(service, packet)
+    fn choose(&self, service: &Service, packet: &Packet<A>) -> Option<u32> {
+        choose::choose(service, packet)
     }
 
     #[inline(always)]
@@ -144,10 +167,15 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn route(&mut self, source: Be32, client: Be32) -> Route {
+    fn route(&mut self, source: A, client: A) -> Route {
         // A second: as long as a change of routes or neighbours may go unnoticed.
         let Some(context) = self.context else { return Route::None };
         route::find(context, source, client, self.now, self.tunables.ticks_per_second)
+    }
+
+    #[inline(always)]
+    fn crc(&self, edit: u32, behind: u16) -> u32 {
+        function::crc(edit, behind)
     }
 
     #[inline(always)]
@@ -181,7 +209,7 @@ impl Tables for KernelTables<'_> {
 
     #[inline(always)]
     fn limit(&mut self) -> Option<&mut Limit> {
-        function::scratch().map(|scratch| &mut scratch.limit)
+        function::scratch::<A>().map(|scratch| &mut scratch.limit)
     }
 
     #[inline(always)]

@@ -9,25 +9,31 @@ use aya_ebpf::{
     helpers::bpf_redirect,
     programs::XdpContext,
 };
-use lvs_common::{net::Be32, verdict::Verdict};
-use lvs_ebpf::{Step, icmp::own::TOLD, open, packet::Packet};
+use lvs_common::{
+    net::{Addr6, Be32},
+    verdict::Verdict,
+};
+use lvs_ebpf::{Step, icmp::own::TOLD, ip, open, packet::Packet};
 
-use super::{KernelTables, XdpFrame, function::scratch};
+use super::{KernelTables, XdpFrame, family::Kept, function::scratch, way6};
 
 /// No action: the packet may begin a connection.
-const BEGINS: u32 = 1 << 16;
+pub(super) const BEGINS: u32 = 1 << 16;
 /// No action: it has begun one.
-const BEGUN: u32 = 1 << 17;
+pub(super) const BEGUN: u32 = 1 << 17;
 /// No action: its real server is at the end of a tunnel.
-const WRAPS: u32 = 1 << 18;
-/// No action: it is neither TCP nor UDP.
-const OTHER: u32 = 1 << 19;
+pub(super) const WRAPS: u32 = 1 << 18;
+/// No action: it is of no protocol that a service has.
+pub(super) const OTHER: u32 = 1 << 19;
 /// No action: it is dropped, for the reason of this number, and its sender is to be told.
-const TELLS: u32 = 1 << 20;
+pub(super) const TELLS: u32 = 1 << 20;
 
 /// Directs the frame of a context: what is to be done with it.
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
+    if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) {
+        return way6::direct(context);
+    }
     let mut action = lvs_known(context.ctx);
     if action == OTHER {
         action = lvs_icmp(context.ctx);
@@ -52,7 +58,7 @@ pub fn direct(context: &XdpContext) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_known(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
+    let Some(mut tables) = KernelTables::<Be32>::new(Some(&context)) else { return XDP_PASS };
     let step = lvs_ebpf::known(&mut XdpFrame::new(&context), &mut tables);
     go_on(step, &mut tables)
 }
@@ -61,7 +67,7 @@ pub extern "C" fn lvs_known(context: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_open() -> u32 {
-    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(None)) else {
+    let (Some(scratch), Some(mut tables)) = (scratch::<Be32>(), KernelTables::new(None)) else {
         return XDP_PASS;
     };
     match open::open(&scratch.packet, &mut tables) {
@@ -78,12 +84,12 @@ pub extern "C" fn lvs_open() -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(Some(&context))) else {
+    let (Some(scratch), Some(mut tables)) = (scratch::<Be32>(), KernelTables::new(Some(&context)))
+    else {
         return XDP_PASS;
     };
     let frame = &mut XdpFrame::new(&context);
-    // verifier: an offset within a frame
-    let packet = Packet { transport: scratch.packet.transport & 0xff, ..scratch.packet };
+    let packet = within_frame(&scratch.packet);
     let step = lvs_ebpf::send(frame, &packet, scratch.opened, &mut tables);
     go_on(step, &mut tables)
 }
@@ -103,12 +109,12 @@ pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch(), KernelTables::new(Some(&context))) else {
+    let (Some(scratch), Some(mut tables)) = (scratch::<Be32>(), KernelTables::new(Some(&context)))
+    else {
         return XDP_PASS;
     };
     let frame = &mut XdpFrame::new(&context);
-    // verifier: an offset within a frame
-    let packet = Packet { transport: scratch.packet.transport & 0xff, ..scratch.packet };
+    let packet = within_frame(&scratch.packet);
     let verdict = lvs_ebpf::wrap(frame, &packet, scratch.opened, &mut tables);
     settle(verdict, &mut tables)
 }
@@ -117,8 +123,14 @@ pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_tell(context: *mut xdp_md, reason: u32) -> u32 {
+    tell::<Be32>(context, reason)
+}
+
+/// Tells the sender of a dropped packet: what is to be done with the frame.
+#[inline(always)]
+pub(super) fn tell<A: Kept>(context: *mut xdp_md, reason: u32) -> u32 {
     let context = XdpContext::new(context);
-    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_DROP };
+    let Some(mut tables) = KernelTables::<A>::new(Some(&context)) else { return XDP_DROP };
     let told = TOLD.iter().find(|told| **told as u32 == reason);
     let answer =
         told.and_then(|told| lvs_ebpf::tell(&mut XdpFrame::new(&context), *told, &mut tables));
@@ -130,14 +142,14 @@ pub extern "C" fn lvs_tell(context: *mut xdp_md, reason: u32) -> u32 {
 
 /// The action of a step, or what is to be done next with what it left.
 #[inline(always)]
-fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_>) -> u32 {
+fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_, Be32>) -> u32 {
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
         Step::Other => return OTHER,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };
-    let Some(scratch) = scratch() else { return XDP_PASS };
+    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
     scratch.packet = packet;
     if let Some(connection) = connection {
         scratch.opened = connection;
@@ -145,9 +157,16 @@ fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_>) -> u32 {
     next
 }
 
+/// A packet that was left in this CPU's value.
+#[inline(always)]
+pub(super) fn within_frame<A: Kept>(packet: &Packet<A>) -> Packet<A> {
+    // verifier: an offset within a frame
+    Packet { transport: packet.transport & 0xff, ..*packet }
+}
+
 /// The action of a verdict, whose reason is counted.
 #[inline(always)]
-fn settle(verdict: Verdict, tables: &mut KernelTables<'_>) -> u32 {
+pub(super) fn settle<A: Kept>(verdict: Verdict, tables: &mut KernelTables<'_, A>) -> u32 {
     lvs_ebpf::settle(verdict, tables);
     match verdict {
         Verdict::Transmit => XDP_TX,

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, net::SocketAddrV4};
 
 use lvs_common::{
-    conntable::Entry,
+    conntable::{Entry, word},
     map::Load,
     net::Be16,
     verdict::{Reason, Verdict},
@@ -47,14 +47,18 @@ impl Director {
 
     #[track_caller]
     pub(crate) fn receives_bytes(&mut self, bytes: &[u8]) -> Outcome {
-        let (reasons, claims) = (self.tables.maps.reasons, self.tables.conns().claims());
+        let (reasons, claims) = (self.tables.maps.reasons, self.claims());
         let mut frame = VecFrame::new(bytes, INGRESS);
         let verdict = self.tables.direct(&mut frame);
         let outcome = Outcome { verdict, before: bytes.to_vec(), after: frame.bytes().to_vec() };
         self.has_counted(&outcome, &reasons);
-        assert_eq!(self.tables.conns().claims(), claims, "{outcome}");
+        assert_eq!(self.claims(), claims, "{outcome}");
         self.is_consistent(&outcome);
         outcome
+    }
+
+    fn claims(&self) -> usize {
+        self.tables.conns().claims() + self.tables.conns6().claims()
     }
 
     /// Seconds go by.
@@ -107,14 +111,20 @@ impl Director {
     #[track_caller]
     fn is_consistent(&self, outcome: &Outcome) {
         let mut loads = vec![Load::default(); self.tables.maps.loads.len()];
-        for entry in self.tables.conns().entries() {
+        let (conns, conns6) = (self.tables.conns(), self.tables.conns6());
+        for entry in conns.entries().chain(conns6.entries()) {
             let load = &mut loads[entry.dest() as usize];
+            if entry.protocol() == word::TEMPLATE {
+                load.persistent += 1;
+                continue;
+            }
             load.total += 1;
             load.active += u64::from(entry.state().is_active());
         }
         for (told, found) in self.tables.maps.loads.iter().zip(&loads) {
-            let (told, found) = ((told.total, told.active), (found.total, found.active));
-            assert_eq!(told, found, "total and active, told and found: {outcome}");
+            let counts = |load: &Load| (load.total, load.active, load.persistent);
+            let (told, found) = (counts(told), counts(found));
+            assert_eq!(told, found, "total, active, templates, told and found: {outcome}");
         }
     }
 }
@@ -129,8 +139,13 @@ impl Outcome {
     /// The frame is now just this one.
     #[track_caller]
     pub(crate) fn carries(&self, expected: &Frame) -> &Self {
-        let expected = expected.bytes();
-        let table = rows(&[("received", &self.before), ("is", &self.after), ("should", &expected)]);
+        self.carries_bytes(&expected.bytes())
+    }
+
+    /// The frame is now just these bytes.
+    #[track_caller]
+    pub(crate) fn carries_bytes(&self, expected: &[u8]) -> &Self {
+        let table = rows(&[("received", &self.before), ("is", &self.after), ("should", expected)]);
         assert!(self.after == expected, "{:?}\n{table}", self.verdict);
         self
     }

@@ -211,7 +211,7 @@ fn replies_die_of_their_ttl_and_of_a_missing_route() {
         let reply = reply().tcp(SYN | ACK).ttl(ttl);
         director.receives(&reply).is(Verdict::Drop(Reason::TtlExpired));
     }
-    director.tables.maps.routes.insert(be32(*CLIENT.ip()), Route::None);
+    director.tables.maps.routes.insert((*CLIENT.ip()).into(), Route::None);
     director.receives(&reply().tcp(SYN | ACK)).is(Verdict::Drop(Reason::NoRoute));
 }
 
@@ -227,7 +227,7 @@ fn replies_larger_than_the_route_are_dropped() {
 fn a_reply_without_a_neighbour_is_rewritten_and_left_to_the_stack() {
     let mut director = masquerader();
     director.receives(&frame(CLIENT, VIP));
-    director.tables.maps.routes.insert(be32(*CLIENT.ip()), Route::NoNeighbour);
+    director.tables.maps.routes.insert((*CLIENT.ip()).into(), Route::NoNeighbour);
     let reply = reply().tcp(SYN | ACK);
     // The stack ages it and addresses it.
     let rewritten = reply.clone().source(VIP);

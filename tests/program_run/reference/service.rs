@@ -6,7 +6,8 @@ use super::Dest;
 use crate::schedulers::{self as plain, Rr, Server, Wrr};
 
 /// The schedulers that the reference knows.
-pub(crate) const SCHEDULERS: [&str; 9] = ["rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh"];
+pub(crate) const SCHEDULERS: [&str; 11] =
+    ["rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh", "lblc", "lblcr"];
 
 pub(crate) struct Service {
     pub(crate) tcp: bool,
@@ -17,12 +18,14 @@ pub(crate) struct Service {
     scheduler: &'static str,
     rr: Rr,
     wrr: Wrr,
+    /// Where connections to the VIP went, newest first (lblc, lblcr).
+    remembered: Vec<u32>,
 }
 
 impl Service {
     pub(crate) fn new(tcp: bool, vip: SocketAddr, masq: bool, scheduler: &'static str) -> Self {
         let (rr, wrr) = (Rr::default(), Wrr::new(&[]));
-        Self { tcp, vip, masq, list: Vec::new(), scheduler, rr, wrr }
+        Self { tcp, vip, masq, list: Vec::new(), scheduler, rr, wrr, remembered: Vec::new() }
     }
 
     /// Chooses a real server for a client.
@@ -38,6 +41,8 @@ impl Service {
             "fo" => plain::fo(&list),
             "ovf" => plain::ovf(&list),
             "sh" => sh(&list, client),
+            "lblc" => self.lblc(&list),
+            "lblcr" => self.lblcr(&list),
             other => unreachable!("{other}"),
         }
     }
@@ -61,7 +66,33 @@ impl Service {
             self.scheduler = scheduler;
             self.rr = Rr::default();
             self.wrr = Wrr::new(&self.servers(dests));
+            self.remembered.clear();
         }
+    }
+
+    fn lblc(&mut self, list: &[Server]) -> Option<u32> {
+        let kept = list.iter().find(|server| self.remembered.first() == Some(&server.id));
+        if let Some(kept) = kept.filter(|kept| kept.weight > 0 && !is_busy(kept, list)) {
+            return Some(kept.id);
+        }
+        let id = plain::wlc(list)?;
+        self.remembered = vec![id];
+        Some(id)
+    }
+
+    /// For as long as no set is a day old.
+    fn lblcr(&mut self, list: &[Server]) -> Option<u32> {
+        let there = |id: &u32| list.iter().find(|server| server.id == *id).cloned();
+        let members: Vec<Server> = self.remembered.iter().filter_map(there).collect();
+        let least = plain::wlc(&members).and_then(|id| there(&id));
+        if let Some(least) = least.filter(|least| !is_busy(least, list)) {
+            return Some(least.id);
+        }
+        let id = plain::wlc(list)?;
+        if !self.remembered.contains(&id) {
+            self.remembered.insert(0, id);
+        }
+        Some(id)
     }
 
     fn servers(&self, dests: &[Dest]) -> Vec<Server> {
@@ -77,6 +108,12 @@ impl Service {
         };
         self.list.iter().map(server).collect()
     }
+}
+
+/// More active connections than its weight, while another has fewer than half of its own.
+fn is_busy(server: &Server, list: &[Server]) -> bool {
+    let is_bored = |other: &Server| 2 * other.active < other.weight;
+    server.active > server.weight && list.iter().any(is_bored)
 }
 
 /// Source hashing without flags: 256 places, each real server's weight in a row, one at least.

@@ -5,8 +5,8 @@ use lvs_ctl::{
     api::{
         client::{ClientError, Controller},
         types::{
-            ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing, Problem,
-            Settings, Status,
+            ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing,
+            MarkListing, Problem, Settings, Status, TunableListing,
         },
     },
     cli::{
@@ -87,6 +87,14 @@ impl<D: DataPlane> Controller for NextDoor<'_, D> {
 
     fn settings(&mut self) -> Result<Settings, ClientError> {
         Ok(self.0.settings())
+    }
+
+    fn tunables(&mut self) -> Result<TunableListing, ClientError> {
+        Ok(self.0.tunables())
+    }
+
+    fn marks(&mut self) -> Result<MarkListing, ClientError> {
+        Ok(self.0.marks())
     }
 
     fn connections(

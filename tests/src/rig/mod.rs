@@ -93,7 +93,8 @@ impl<'p> Rig<'p> {
     /// As there.
     pub fn sized(place: &'p Place, connections: u32) -> Result<Self> {
         place.clear()?;
-        let options = load::Options { pin_dir: place.bpffs().join("lvs"), connections };
+        let pin_dir = place.bpffs().join("lvs");
+        let options = load::Options { pin_dir, connections, connections6: connections };
         let mut kernel = Kernel::new(&options)?;
         kernel.attach(place.clients.name, Hook::Generic, "for frames of any length".to_owned())?;
         let (time, sweeper) = (kernel.time(), Arc::new(kernel.sweeper()));
@@ -210,6 +211,12 @@ impl<'p> Rig<'p> {
             .filter(|count| count.packets > 0)
             .map(|count| (count.reason, count.packets))
             .collect()
+    }
+
+    /// Places in use in one of the data plane's tables.
+    #[must_use]
+    pub fn used(&self, table: &str) -> Option<u64> {
+        places(&self.director).into_iter().find(|(name, _)| name == table).map(|(_, used)| used)
     }
 
     /// Sends a frame through the program.

@@ -50,9 +50,15 @@ impl Clock {
     /// The tick at a time of `CLOCK_MONOTONIC`.
     #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
     pub(super) fn ticks(&self, monotonic: Duration) -> u32 {
+        self.ticks_since_boot(monotonic) as u32
+    }
+
+    /// All of the clock.
+    #[expect(clippy::cast_possible_truncation, reason = "jiffies are 64 bits")]
+    pub(super) fn ticks_since_boot(&self, monotonic: Duration) -> u64 {
         let since = monotonic.saturating_sub(self.at.monotonic).as_nanos();
         let jiffies = self.at.jiffies + (since * u128::from(self.frequency) / 1_000_000_000) as u64;
-        ((jiffies >> self.shift) as u32).wrapping_add(self.offset)
+        (jiffies >> self.shift).wrapping_add(self.offset.into())
     }
 }
 

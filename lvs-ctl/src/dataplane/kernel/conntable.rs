@@ -1,9 +1,8 @@
-//! The program's connection table, mapped: the sweeper and the listing.
+//! The program's connection tables: the sweeper and the listing.
 
 use std::{
-    io,
+    net::IpAddr,
     ops::ControlFlow,
-    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,24 +11,19 @@ use std::{
 
 use aya::maps::{HashMap, MapData};
 use lvs_common::{
-    conntable::{
-        Bucket as _, Entry, Hit, WAYS, remove,
-        shared::{BUCKET, Row, View},
-        word,
-    },
+    conntable::{Bucket as _, Entry, Hit, WAYS, remove, shared::Row, word},
     map::{Dest, Load, MAX_DESTS, Service, ServiceKey},
-    net::Be32,
     tcp_state::State,
     template::{LATER_S, Persistence},
 };
 
-use super::{mapped::Mapped, templates::Due};
+use super::{family::FamilyTable, mapped::Mapped, templates::Due, time::Time};
 
-/// The table, the loads that follow it, the real servers' thresholds and what their services say of
+/// Both families' tables, the loads that follow them, the real servers' thresholds and what their services say of
 /// templates. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct ConnTable {
-    conns: Arc<Mapped>,
+    families: [FamilyTable; 2],
     loads: Arc<Mapped>,
     dests: Arc<Mapped>,
     services: Arc<HashMap<MapData, ServiceKey, Service>>,
@@ -40,10 +34,14 @@ pub(super) struct ConnTable {
 pub(super) struct Standing {
     /// Its words.
     pub(super) entry: Entry,
-    /// The real server's address and port.
+    /// The client's address.
+    pub(super) client: IpAddr,
+    /// The address that it calls, or a mark's template's mark.
+    pub(super) virtual_address: IpAddr,
+    /// The real server's address.
+    pub(super) dest: IpAddr,
+    /// Its port is here.
     pub(super) peer: u64,
-    /// The real server's address, by its slot.
-    pub(super) dest: Be32,
 }
 
 /// What a sweep found.
@@ -56,23 +54,30 @@ pub struct Swept {
 }
 
 impl ConnTable {
-    /// Over the three maps.
+    /// Over the tables and three more maps.
     pub(super) fn new(
-        conns: &impl AsFd,
-        buckets: u32,
+        families: [FamilyTable; 2],
         loads: Mapped,
         dests: Arc<Mapped>,
         services: HashMap<MapData, ServiceKey, Service>,
-    ) -> io::Result<Self> {
-        let conns = Arc::new(Mapped::new(conns, buckets as usize * BUCKET)?);
-        Ok(Self { conns, loads: Arc::new(loads), dests, services: Arc::new(services) })
+    ) -> Self {
+        Self { families, loads: Arc::new(loads), dests, services: Arc::new(services) }
     }
 
-    /// Ends what is over at `now`, and settles the accounts.
-    pub(super) fn sweep(&self, now: u32, ticks_per_second: u32) -> Swept {
+    /// Ends what is over by now, and settles the accounts. With `expire_nodest_conn` that is also what
+    /// belongs to real servers that are gone (`ip_vs_expire_nodest_conn_flush`).
+    pub(super) fn sweep(&self, time: &Time) -> Swept {
         let mut swept = Swept::default();
+        for family in &self.families {
+            self.sweep_family(family, time, &mut swept);
+        }
+        swept
+    }
+
+    fn sweep_family(&self, family: &FamilyTable, time: &Time, swept: &mut Swept) {
+        let (now, orphans_end) = (time.now(), time.ends_orphans());
         let mut due = Due::default();
-        for row in View::new(self.conns.words()).rows() {
+        for row in family.view().rows() {
             for way in 0..WAYS {
                 // The line of first words alone tells an empty bucket.
                 if row.load(word::at(way, 0)) & word::PHASE != word::LIVE {
@@ -80,7 +85,9 @@ impl ConnTable {
                 }
                 let Some(entry) = Entry::read(row, way) else { continue };
                 let hit = Hit { bucket: row, way, entry };
-                if !entry.is_expired(now) {
+                let is_over =
+                    entry.is_expired(now) || (orphans_end && !self.is_available(entry.dest()));
+                if !is_over {
                     swept.live += 1;
                 } else if entry.protocol() == word::TEMPLATE {
                     due.add(hit, self.persistence(entry.dest()));
@@ -91,13 +98,12 @@ impl ConnTable {
         }
         // What holds templates are connections that are live after this sweep.
         if due.is_some() {
-            due.look_for_holders(View::new(self.conns.words()));
-            let later = LATER_S * ticks_per_second;
+            due.look_for_holders(family);
+            let later = LATER_S * time.ticks_per_second();
             for hit in due.prolong(later, now.wrapping_add(later)) {
                 swept.expired += self.end(&hit);
             }
         }
-        swept
     }
 
     /// What a real server's service says of templates.
@@ -117,9 +123,9 @@ impl ConnTable {
 
     /// Shows every connection until `visit` breaks off.
     pub(super) fn visit(&self, visit: &mut dyn FnMut(Standing) -> ControlFlow<()>) {
-        for row in View::new(self.conns.words()).rows() {
-            for way in 0..WAYS {
-                if let Some(standing) = self.standing(row, way)
+        for family in &self.families {
+            for hit in family.view().hits() {
+                if let Some(standing) = self.standing(family, &hit)
                     && visit(standing).is_break()
                 {
                     return;
@@ -128,11 +134,11 @@ impl ConnTable {
         }
     }
 
-    fn standing(&self, row: Row<'_>, way: usize) -> Option<Standing> {
-        let entry = Entry::read(row, way)?;
-        let peer = Hit { bucket: row, way, entry }.peer()?;
-        let dest: Dest = self.dests.read(entry.dest() as usize);
-        Some(Standing { entry, peer, dest: dest.address.low() })
+    fn standing(&self, family: &FamilyTable, hit: &Hit<Row<'_>>) -> Option<Standing> {
+        let peer = hit.peer()?;
+        let (client, virtual_address) = family.ends(hit)?;
+        let dest: Dest = self.dests.read(hit.entry.dest() as usize);
+        Some(Standing { entry: hit.entry, client, virtual_address, dest: dest.address.ip(), peer })
     }
 
     /// The connections that a real server has.
@@ -153,6 +159,12 @@ impl ConnTable {
         let total = load[Load::TOTAL].load(Ordering::Relaxed);
         let after = dest.thresholds().overloaded(narrow(total), narrow(before));
         load[Load::OVERLOADED].store(u64::from(after), Ordering::Relaxed);
+    }
+
+    /// Whether a real server is in its service's list.
+    fn is_available(&self, slot: u32) -> bool {
+        let dest: Dest = self.dests.read(slot as usize);
+        dest.is_available()
     }
 
     /// As the program does when it ends a connection (`ip_vs_unbind_dest`).

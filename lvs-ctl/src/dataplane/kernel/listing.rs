@@ -1,15 +1,8 @@
 //! A connection's words in the model's.
 
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{borrow::Cow, net::IpAddr};
 
-use lvs_common::{
-    conntable::word,
-    net::{Be16, Be32},
-    tcp_state::State,
-};
+use lvs_common::{conntable::word, net::Be16, tcp_state::State};
 
 use super::conntable::Standing;
 use crate::model::{Connection, Peer, Protocol};
@@ -24,13 +17,13 @@ pub(super) fn connection(
     if entry.is_expired(now) {
         return None;
     }
-    let (client, port) = entry.client();
+    let (_, port) = entry.client();
     let is_template = entry.protocol() == word::TEMPLATE;
     let number =
         if is_template { port.get() } else { word::protocol_number(entry.protocol()).into() };
     let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-    let (dest, dest_port) = word::split(standing.peer);
-    let dest = if is_template { standing.dest } else { dest };
+    let (_, dest_port) = word::split(standing.peer);
+    let (_, virtual_port) = entry.virtual_end();
     Some(Connection {
         protocol: protocols.into_iter().find(|known| u16::from(known.number()) == number),
         state: Cow::Borrowed(match entry.state() {
@@ -38,14 +31,14 @@ pub(super) fn connection(
             State::ESTABLISHED => "ASSURED",
             _ => "NONE",
         }),
-        client: peer((client, if is_template { Be16::new(0) } else { port })),
-        vip: peer(entry.virtual_end()),
-        dest: peer((dest, dest_port)),
+        client: peer(standing.client, if is_template { Be16::new(0) } else { port }),
+        vip: peer(standing.virtual_address, virtual_port),
+        dest: peer(standing.dest, dest_port),
         expires_s: entry.expires().wrapping_sub(now) / ticks_per_second.max(1),
         engine: None,
     })
 }
 
-fn peer((address, port): (Be32, Be16)) -> Peer {
-    Peer { address: IpAddr::V4(Ipv4Addr::from(address.bytes())), port: port.get() }
+fn peer(address: IpAddr, port: Be16) -> Peer {
+    Peer { address, port: port.get() }
 }

@@ -32,13 +32,16 @@ pub struct Options {
     /// Connections that are expected at a time; the table has twice as many places. An adopted table
     /// keeps its size.
     pub connections: u32,
+    /// The same for the table of IPv6.
+    pub connections6: u32,
 }
 
 /// What all programs of a director share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Common {
     pub(super) buckets: u32,
-    seed: [u64; 2],
+    pub(super) buckets6: u32,
+    pub(super) seed: [u64; 2],
     shift: u32,
 }
 
@@ -57,8 +60,13 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError
     let jiffy = jiffy()?;
     let shift = clock::shift_for(jiffy);
     let common = match adopted {
-        Some(buckets) => Common { buckets, seed: adopted_seed(pins)?, shift },
-        None => Common { buckets: buckets(options.connections), seed: random_seed()?, shift },
+        Some([buckets, buckets6]) => Common { buckets, buckets6, seed: adopted_seed(pins)?, shift },
+        None => Common {
+            buckets: buckets(options.connections),
+            buckets6: buckets(options.connections6),
+            seed: random_seed()?,
+            shift,
+        },
     };
     let mut ebpf = program(pins, common, Hook::Native)?;
     let tunables =
@@ -80,11 +88,13 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
     let mut loader = EbpfLoader::new();
     loader
         .override_global("BUCKETS", &common.buckets, true)
+        .override_global("BUCKETS6", &common.buckets6, true)
         .override_global("SEED_A", &common.seed[0], true)
         .override_global("SEED_B", &common.seed[1], true)
         .override_global("TICK_SHIFT", &common.shift, true)
         .override_global("GENERIC", &generic, true)
-        .map_max_entries(name::CONNS, common.buckets);
+        .map_max_entries(name::CONNS, common.buckets)
+        .map_max_entries(name::CONNS6, common.buckets6);
     for shape in &SHAPES {
         loader.map_pin_path(shape.name, pins.map(shape.name));
     }
@@ -183,7 +193,8 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         lblcr_expiration: DAY_S.saturating_mul(ticks_per_second),
         marks: 0,
         kinds: 0,
-        pad: [0; 7],
+        sloppy_sctp: 0,
+        pad: [0; 6],
     }
 }
 

@@ -1,9 +1,12 @@
 //! The maps: written by operations, read back, counted.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::AsFd as _,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use aya::{
@@ -13,15 +16,29 @@ use aya::{
 };
 use lvs_common::{
     map::{
-        Addresses, Counters, Dest, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
+        Addresses, Counters, Dest, MARK_PLACES, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS,
+        MAX_POOL_ENTRIES, MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey,
+        Tunables, name,
     },
-    net::Addr,
+    net::{Addr, Be32},
     verdict::Reason,
 };
 
-use super::{KernelError, conntable::ConnTable, load, mapped::Mapped};
-use crate::plan::{Op, adopt::Found, table};
+use super::{
+    KernelError,
+    conntable::ConnTable,
+    family::FamilyTable,
+    load::{self, Common},
+    mapped::Mapped,
+    memory::Memory,
+};
+use crate::{
+    model::Prefix,
+    plan::{Op, adopt::Found, table},
+};
+
+/// Bits of a prefix's addresses that are put into the filter one by one; of more, all bits are set.
+const SINGLE: u8 = 12;
 
 /// The director's maps.
 pub(super) struct Maps {
@@ -34,7 +51,10 @@ pub(super) struct Maps {
     tables: Mapped,
     dests: Arc<Mapped>,
     next_hops: Mapped,
+    marks: Mapped,
     cursors: Mapped,
+    /// What lblc and lblcr remember.
+    pub(super) memory: Memory,
     /// Connections and loads.
     pub(super) conns: ConnTable,
 }
@@ -43,15 +63,19 @@ impl Maps {
     /// The maps of a loaded object.
     pub(super) fn new(
         ebpf: &mut Ebpf,
-        buckets: u32,
+        common: Common,
         tunables: Arc<Mapped>,
     ) -> Result<Self, KernelError> {
         let dests = Arc::new(slab::<Dest>(ebpf, name::DESTS, MAX_DESTS)?);
         let loads = slab::<lvs_common::map::Load>(ebpf, name::LOADS, MAX_DESTS)?;
         let (services, again) = twice(take(ebpf, name::SERVICES)?)?;
-        let conns = load::fd(ebpf, name::CONNS)?;
-        let conns = ConnTable::new(conns, buckets, loads, dests.clone(), again)
-            .map_err(|source| KernelError::call("mmap", name::CONNS, source))?;
+        let families = [
+            FamilyTable::v4(load::fd(ebpf, name::CONNS)?, common.buckets)
+                .map_err(|source| KernelError::call("mmap", name::CONNS, source))?,
+            FamilyTable::v6(load::fd(ebpf, name::CONNS6)?, common.buckets6, common.seed)
+                .map_err(|source| KernelError::call("mmap", name::CONNS6, source))?,
+        ];
+        let conns = ConnTable::new(families, loads, dests.clone(), again);
         Ok(Self {
             tunables,
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
@@ -59,7 +83,9 @@ impl Maps {
             tables: slab::<u16>(ebpf, name::TABLES, MAX_BUCKETS)?,
             dests,
             next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
+            marks: slab::<MarkRule>(ebpf, name::MARKS, MARK_PLACES)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
+            memory: Memory::new(typed(take(ebpf, name::REMEMBERED)?)?),
             conns,
             services,
             counters: typed(take(ebpf, name::COUNTERS)?)?,
@@ -97,8 +123,8 @@ impl Maps {
                 tunables.kinds = *kinds;
                 self.tunables.write(0, &tunables);
             }
-            Op::Vip(address) => self.mark(0, *address),
-            Op::Rip(address) => self.mark(1, *address),
+            Op::Vips(prefix) => self.look_at(*prefix),
+            Op::Rip(address) => put(self.filters()[1], *address),
             Op::NoAddresses => {
                 self.addresses.words().iter().for_each(|word| word.store(0, Ordering::Relaxed));
             }
@@ -116,7 +142,7 @@ impl Maps {
 
     /// What another controller left.
     pub(super) fn found(&self) -> Result<Found, KernelError> {
-        let mut found = Found::default();
+        let mut found = Found { era: self.memory.last_era()?, ..Found::default() };
         for entry in &self.services {
             let (key, service) = entry.map_err(|error| map_error("read", name::SERVICES, error))?;
             let places = service.pool as usize..(service.pool + service.len) as usize;
@@ -132,9 +158,26 @@ impl Maps {
         Ok(found)
     }
 
+    /// Rules that mark packets, from a place on.
+    pub(super) fn marks(&self, first: u32, count: u32) -> Vec<MarkRule> {
+        (first..first + count).map(|place| self.marks.read(place as usize)).collect()
+    }
+
+    /// Writes rules that mark packets where none hold.
+    pub(super) fn write_marks(&self, first: u16, rules: &[MarkRule]) {
+        for (place, rule) in (usize::from(first)..).zip(rules) {
+            self.marks.write(place, rule);
+        }
+    }
+
     /// Where a service's scheduler goes on.
     pub(super) fn cursor(&self, slot: u32) -> u64 {
         self.cursors.read(slot as usize)
+    }
+
+    /// Says how many addresses a service remembers, where the program counts them.
+    pub(super) fn count_remembered(&self, slot: u32, count: u64) {
+        self.cursors.write(slot as usize, &count);
     }
 
     /// What a real server had, all CPUs together.
@@ -161,13 +204,45 @@ impl Maps {
         self.counters.set(slot, zero, 0).map_err(|error| map_error("reset", name::COUNTERS, error))
     }
 
-    /// Puts an address into one of the two sets.
-    fn mark(&self, set: usize, address: IpAddr) {
-        let (word, bit) = Addresses::place(Addr::from(address).low());
-        let first = set * (size_of::<Addresses>() / size_of::<u64>() / 2);
-        if let Some(word) = self.addresses.words().get(first + word) {
-            word.fetch_or(bit, Ordering::Relaxed);
+    /// Puts a prefix's addresses into the set of VIPs.
+    fn look_at(&self, prefix: Prefix) {
+        let [vips, _] = self.filters();
+        match prefix.address() {
+            _ if prefix.host_bits() > SINGLE => {
+                for word in vips {
+                    word.store(u64::MAX, Ordering::Relaxed);
+                }
+            }
+            IpAddr::V4(first) => {
+                for host in 0..1u32 << prefix.host_bits() {
+                    put(vips, Ipv4Addr::from(first.to_bits() | host).into());
+                }
+            }
+            IpAddr::V6(first) => {
+                for host in 0..1u128 << prefix.host_bits() {
+                    put(vips, Ipv6Addr::from(first.to_bits() | host).into());
+                }
+            }
         }
+    }
+
+    /// The two sets of addresses: VIPs, and RIPs of masqueraded real servers.
+    fn filters(&self) -> [&[AtomicU64]; 2] {
+        let words = self.addresses.words();
+        let (vips, rips) = words.split_at(words.len() / 2);
+        [vips, rips]
+    }
+}
+
+/// Puts an address into a set.
+fn put(set: &[AtomicU64], address: IpAddr) {
+    let folded = match address {
+        IpAddr::V4(v4) => Be32::from_bytes(v4.octets()),
+        IpAddr::V6(v6) => Addr::from(v6).fold(),
+    };
+    let (word, bit) = Addresses::place(folded);
+    if let Some(word) = set.get(word) {
+        word.fetch_or(bit, Ordering::Relaxed);
     }
 }
 
@@ -194,6 +269,10 @@ fn typed<M: TryFrom<Map, Error = aya::maps::MapError>>(map: Map) -> Result<M, Ke
     M::try_from(map).map_err(|error| map_error("open", "map", error))
 }
 
-fn map_error(call: &'static str, name: &'static str, error: aya::maps::MapError) -> KernelError {
+pub(super) fn map_error(
+    call: &'static str,
+    name: &'static str,
+    error: aya::maps::MapError,
+) -> KernelError {
     KernelError::call(call, name, std::io::Error::other(error))
 }

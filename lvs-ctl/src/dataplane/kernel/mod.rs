@@ -7,9 +7,12 @@
 //! | [`attach`] | the program on interfaces |
 //! | `maps` | the plan's operations, written; what stands there, read |
 //! | `mapped` | a map's memory |
-//! | `conntable` | the sweeper and the listing over the mapped connection table |
+//! | `conntable` | the sweeper and the listing over the connection tables |
+//! | `family` | one family's connection table, mapped |
 //! | `templates` | templates whose time is over |
+//! | `memory` | the collector of what lblc and lblcr remember |
 //! | `clock` | the program's clock, told from here |
+//! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
 //! | `program` | the program itself, to be run by hand |
 
@@ -17,12 +20,15 @@ pub mod attach;
 mod clock;
 mod conntable;
 mod error;
+mod family;
 mod listing;
 pub mod load;
 mod mapped;
 mod maps;
+mod memory;
 mod pins;
 mod program;
+mod settings;
 mod templates;
 mod time;
 
@@ -30,9 +36,8 @@ use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync
 
 use aya::Ebpf;
 use lvs_common::{
-    map::{NextHop, Tunables},
+    map::{MAX_REMEMBERED, NextHop},
     net::Mac,
-    tcp_state::State,
 };
 
 use self::{
@@ -46,8 +51,8 @@ use self::{
 use super::{DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Change, Connection, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, PlaneStatus,
-        ReasonCount, ServiceId, Table, TableStatus, Timeouts,
+        Change, Connection, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, MarkRule,
+        PlaneStatus, ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables,
     },
     plan::{Op, Planner, compile},
 };
@@ -94,7 +99,7 @@ impl Kernel {
     fn over(options: &Options, pins: Pins) -> Result<Self, KernelError> {
         let Loaded { mut ebpf, common, tunables, clock, adopted } = load::load(options, &pins)?;
         let tunables = Arc::new(tunables);
-        let maps = Maps::new(&mut ebpf, common.buckets, Arc::clone(&tunables))?;
+        let maps = Maps::new(&mut ebpf, common, Arc::clone(&tunables))?;
         let planner = Planner::adopt(maps.found()?);
         let links = Links::default();
         let time = Time::new(clock, Arc::clone(&tunables));
@@ -159,11 +164,16 @@ impl Kernel {
 
     /// What was given up may be used at once when every packet under way is done with it.
     fn settle(&mut self) {
+        Self::grace();
+        self.planner.rest();
+        self.planner.rest();
+    }
+
+    /// Waits until every packet that is under way now is through.
+    fn grace() {
         // SAFETY: the system call takes no memory; the command waits for a grace period of RCU, under
         // which every XDP program runs.
         unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
-        self.planner.rest();
-        self.planner.rest();
     }
 }
 
@@ -198,18 +208,17 @@ impl DataPlane for Kernel {
     }
 
     fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), DataPlaneError> {
-        let mut tunables: Tunables = self.tunables.read(0);
-        for (state, seconds) in [
-            (State::ESTABLISHED, timeouts.tcp_s),
-            (State::FIN_WAIT, timeouts.tcp_fin_s),
-            (State::UDP, timeouts.udp_s),
-            (State::UDP_ANSWERED, timeouts.udp_s),
-        ] {
-            tunables.timeouts[usize::from(state.number())] =
-                seconds.saturating_mul(tunables.ticks_per_second);
-        }
-        self.tunables.write(0, &tunables);
+        self.write_timeouts(timeouts);
         Ok(())
+    }
+
+    fn set_tunables(&mut self, tunables: &Tunables) -> Result<(), DataPlaneError> {
+        self.write_tunables(tunables);
+        Ok(())
+    }
+
+    fn set_marks(&mut self, rules: &[MarkRule]) -> Result<(), DataPlaneError> {
+        self.switch_marks(rules)
     }
 
     fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load {
@@ -270,11 +279,21 @@ impl DataPlane for Kernel {
     }
 
     fn tidy(&mut self) -> Result<(), DataPlaneError> {
+        let now = (self.time.now(), self.time.now_ns());
+        let tunables = self.tunables.read(0);
+        let services = self.planner.remembering();
+        let collected = self.maps.memory.collect(now, &tunables, services)?;
+        for (slot, count) in collected.iter().flat_map(|collected| &collected.counts) {
+            self.maps.count_remembered(*slot, *count);
+        }
         let conns = &self.maps.conns;
-        let ops = self.planner.collect(|slot| {
+        let is_idle = |slot| {
             let load = conns.load(slot);
             load.total == 0 && load.persistent == 0
-        });
+        };
+        let is_remembered =
+            |slot| collected.as_ref().is_none_or(|collected| collected.dests.contains(&slot));
+        let ops = self.planner.collect(is_idle, is_remembered);
         self.write(&ops)
     }
 
@@ -284,11 +303,14 @@ impl DataPlane for Kernel {
             mode: hook.name().to_owned(),
             why: why.to_owned(),
         });
-        let tables = self.planner.occupancy().map(|(name, used, capacity)| TableStatus {
-            name: name.to_owned(),
-            used: used.into(),
-            capacity: capacity.into(),
-        });
+        let table =
+            |(name, used, capacity)| TableStatus { name: str::to_owned(name), used, capacity };
+        let remembering = self.planner.remembering();
+        let remembered = remembering.map(|service| self.maps.cursor(service.slot)).sum();
+        let places = self.planner.occupancy().into_iter();
+        let places = places.map(|(name, used, capacity)| (name, used.into(), capacity.into()));
+        let tables =
+            places.chain([("remembered addresses", remembered, MAX_REMEMBERED as u64)]).map(table);
         let reasons = self.maps.reasons().map(|(reason, packets)| ReasonCount {
             reason: reason.name().to_owned(),
             meaning: reason.explanation().trim().to_owned(),
@@ -297,7 +319,7 @@ impl DataPlane for Kernel {
         PlaneStatus {
             interfaces: interfaces.collect(),
             next_hops: Vec::new(),
-            tables: tables.into(),
+            tables: tables.collect(),
             reasons: reasons.collect(),
         }
     }
@@ -307,6 +329,6 @@ impl Sweeper {
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
-        self.conns.sweep(self.time.now(), self.time.ticks_per_second())
+        self.conns.sweep(&self.time)
     }
 }

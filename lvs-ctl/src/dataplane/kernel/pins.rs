@@ -8,11 +8,13 @@ use std::{
 use aya::maps::{MapInfo, MapType};
 use lvs_common::{
     ABI_VERSION,
-    conntable::shared::BUCKET,
+    conntable::{ends, shared::BUCKET},
     map::{
-        Addresses, Counters, Dest, Load, MAX_BUCKETS, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        MAX_SERVICES, NextHop, PoolEntry, Service, ServiceKey, Tunables, name,
+        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, Service, ServiceKey, Tunables, name,
     },
+    sched::Remembered,
     verdict::Reason,
 };
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -30,14 +32,16 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 12] = [
+pub(super) const SHAPES: [Shape; 15] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
+    array(name::CONNS6, ends::BUCKET * size_of::<u64>(), None),
     array(name::POOLS, size_of::<PoolEntry>() * MAX_POOL_ENTRIES, Some(1)),
     array(name::TABLES, size_of::<u16>() * MAX_BUCKETS, Some(1)),
     array(name::DESTS, size_of::<Dest>() * MAX_DESTS, Some(1)),
     array(name::NEXT_HOPS, size_of::<NextHop>() * MAX_NEXT_HOPS, Some(1)),
+    array(name::MARKS, size_of::<MarkRule>() * MARK_PLACES, Some(1)),
     array(name::LOADS, size_of::<Load>() * MAX_DESTS, Some(1)),
     array(name::CURSORS, size_of::<u64>() * MAX_SERVICES, Some(1)),
     per_cpu(name::COUNTERS, size_of::<Counters>(), MAX_DESTS),
@@ -48,6 +52,13 @@ pub(super) const SHAPES: [Shape; 12] = [
         key: size_of::<ServiceKey>(),
         value: size_of::<Service>(),
         places: Some(MAX_SERVICES),
+    },
+    Shape {
+        name: name::REMEMBERED,
+        kind: MapType::Hash,
+        key: size_of::<Called>(),
+        value: size_of::<Remembered>(),
+        places: Some(MAX_REMEMBERED),
     },
 ];
 
@@ -117,10 +128,10 @@ impl Pins {
         Ok(links)
     }
 
-    /// Buckets of the pinned connection table, after every pinned map was found to be of this
+    /// Buckets of the pinned connection tables, IPv4's and IPv6's, after every pinned map was found to be of this
     /// version's shape; `None` if nothing is pinned.
-    pub(super) fn inspect(&self) -> Result<Option<u32>, KernelError> {
-        let mut buckets = None;
+    pub(super) fn inspect(&self) -> Result<Option<[u32; 2]>, KernelError> {
+        let mut buckets = [0; 2];
         let mut found = 0;
         for shape in &SHAPES {
             let path = self.map(shape.name);
@@ -138,13 +149,15 @@ impl Pins {
             if !fits {
                 return Err(KernelError::foreign(&path, "it has another shape"));
             }
-            if shape.name == name::CONNS {
-                buckets = Some(info.max_entries());
+            match shape.name {
+                name::CONNS => buckets[0] = info.max_entries(),
+                name::CONNS6 => buckets[1] = info.max_entries(),
+                _ => {}
             }
         }
-        match buckets {
-            None if found == 0 => Ok(None),
-            Some(buckets) if found == SHAPES.len() => Ok(Some(buckets)),
+        match found {
+            0 => Ok(None),
+            found if found == SHAPES.len() => Ok(Some(buckets)),
             _ => Err(KernelError::foreign(&self.version, "some of the maps are missing")),
         }
     }

@@ -4,14 +4,12 @@
 use std::collections::HashMap;
 
 use lvs_common::{
-    conntable::{
-        Bucket as _, Entry, Hit, WAYS,
-        shared::{Row, View},
-        word,
-    },
+    conntable::{Bucket as _, Hit, shared::Row, word},
     net::Be32,
     template::Persistence,
 };
+
+use super::family::FamilyTable;
 
 /// Templates that are due to end.
 #[derive(Default)]
@@ -40,13 +38,11 @@ impl<'t> Due<'t> {
     }
 
     /// Looks which of them have connections in the table.
-    pub(super) fn look_for_holders(&mut self, table: View<'t>) {
-        for row in table.rows() {
-            for way in 0..WAYS {
-                let place = Entry::read(row, way).and_then(|entry| self.held_by(row, way, &entry));
-                if let Some((_, is_held)) = place.and_then(|place| self.templates.get_mut(place)) {
-                    *is_held = true;
-                }
+    pub(super) fn look_for_holders(&mut self, family: &FamilyTable) {
+        for hit in family.view().hits() {
+            let place = self.held_by(family, &hit);
+            if let Some((_, is_held)) = place.and_then(|place| self.templates.get_mut(place)) {
+                *is_held = true;
             }
         }
     }
@@ -66,16 +62,13 @@ impl<'t> Due<'t> {
     }
 
     /// The place of the template that a connection was made by.
-    fn held_by(&self, row: Row<'_>, way: usize, entry: &Entry) -> Option<usize> {
-        let service = self.services.get(&entry.dest())?;
-        let templated = row.load(word::at(way, 3)) & word::TEMPLATED != 0;
-        if !templated || entry.protocol() == word::TEMPLATE {
+    fn held_by(&self, family: &FamilyTable, hit: &Hit<Row<'_>>) -> Option<usize> {
+        let service = self.services.get(&hit.entry.dest())?;
+        let templated = hit.peer()? & word::TEMPLATED != 0;
+        if !templated || hit.entry.protocol() == word::TEMPLATE {
             return None;
         }
-        let (client, _) = entry.client();
-        let (address, port) = entry.virtual_end();
-        let client = Be32::from_raw(client.raw() & service.netmask);
-        let key = service.key(client, word::protocol_number(entry.protocol()), address, port);
+        let key = family.template(hit, *service)?;
         self.places.get(&(key.client, key.virtual_end)).copied()
     }
 }

@@ -37,6 +37,17 @@ impl Time {
         self.clock.with(&self.tunables.read(0)).ticks(monotonic())
     }
 
+    /// Whether connections end with their real server: `expire_nodest_conn`.
+    pub(super) fn ends_orphans(&self) -> bool {
+        self.tunables.read::<Tunables>(0).expire_nodest_conn != 0
+    }
+
+    /// The time as the program notes it with what it remembers, nanoseconds.
+    pub(super) fn now_ns(&self) -> u64 {
+        let tunables: Tunables = self.tunables.read(0);
+        tunables.nanoseconds(self.clock.with(&tunables).ticks_since_boot(monotonic()))
+    }
+
     /// Ticks a second.
     pub(super) fn ticks_per_second(&self) -> u32 {
         self.clock.ticks_per_second()

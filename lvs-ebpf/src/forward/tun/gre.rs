@@ -6,7 +6,8 @@ use lvs_common::{
     wire::{Frame, Gre, GreChecksum},
 };
 
-use super::{BEHIND, BROKEN};
+use super::{BROKEN, behind};
+use crate::ip::Ip;
 
 /// Of the header, with or without a checksum.
 #[inline(always)]
@@ -17,17 +18,17 @@ const _: () = assert!(bytes(true) as usize == size_of::<Gre>() + size_of::<GreCh
 
 /// Writes it. `sum` is the sum over the packet if there is to be a checksum.
 #[inline(always)]
-pub(super) fn write<F: Frame>(
+pub(super) fn write<O: Ip, F: Frame>(
     frame: &mut F,
     ethertype: Be16,
     sum: Option<u16>,
 ) -> Result<(), Verdict> {
     let flags = if sum.is_some() { Gre::CHECKSUM } else { Be16::new(0) };
-    *frame.at_mut::<Gre>(BEHIND).ok_or(BROKEN)? = Gre { flags, ethertype };
+    *frame.at_mut::<Gre>(behind::<O>()).ok_or(BROKEN)? = Gre { flags, ethertype };
     if let Some(sum) = sum {
         let all = u64::from(flags.raw()) + u64::from(ethertype.raw()) + u64::from(sum);
         let check = Be16::from_raw(!fold(all));
-        *frame.at_mut::<GreChecksum>(BEHIND + size_of::<Gre>()).ok_or(BROKEN)? =
+        *frame.at_mut::<GreChecksum>(behind::<O>() + size_of::<Gre>()).ok_or(BROKEN)? =
             GreChecksum { check, reserved: Be16::new(0) };
     }
     Ok(())

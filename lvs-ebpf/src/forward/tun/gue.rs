@@ -1,17 +1,13 @@
 //! GUE: a UDP header and GUE's own before the packet (`ip_vs_gue_encap`).
 
 use lvs_common::{
-    net::{
-        Be16, Be32,
-        checksum::{fold, pseudo_v4},
-        protocol,
-    },
+    net::{Be16, checksum::fold, protocol},
     verdict::Verdict,
     wire::{Frame, Gue, Udp},
 };
 
-use super::{BEHIND, BROKEN};
-use crate::ip::{Head, Ip as _};
+use super::{BROKEN, behind};
+use crate::ip::{Head, Ip};
 
 /// Of both headers.
 pub(super) const BYTES: u16 = 12;
@@ -36,19 +32,19 @@ pub(super) fn source_port(flow: u32) -> Be16 {
 /// Writes both. `carried` is the packet's protocol number, `sum` the sum over the packet if there is to
 /// be a checksum.
 #[inline(always)]
-pub(super) fn write<F: Frame>(
+pub(super) fn write<O: Ip, F: Frame>(
     frame: &mut F,
-    outer: &Head<Be32>,
+    outer: &Head<O>,
     (source, destination): (Be16, Be16),
     carried: u8,
     sum: Option<u16>,
 ) -> Result<(), Verdict> {
     let gue = Gue { version_length: 0, protocol: carried, flags: Be16::new(0) };
-    *frame.at_mut::<Gue>(BEHIND + size_of::<Udp>()).ok_or(BROKEN)? = gue;
-    let length = outer.bytes.wrapping_sub(Be32::BYTES);
+    *frame.at_mut::<Gue>(behind::<O>() + size_of::<Udp>()).ok_or(BROKEN)? = gue;
+    let length = outer.bytes.wrapping_sub(O::BYTES);
     let udp = Udp { source, destination, length: Be16::new(length), check: Be16::new(0) };
     let check = sum.map_or(0, |sum| {
-        let pseudo = pseudo_v4(outer.source, outer.destination, protocol::UDP, length);
+        let pseudo = O::pseudo(outer.source, outer.destination, protocol::UDP, length);
         let [ports, length]: [u32; 2] = bytemuck::cast(udp);
         let gue: u32 = bytemuck::cast(gue);
         let halves = u64::from(pseudo) + u64::from(sum);
@@ -56,6 +52,7 @@ pub(super) fn write<F: Frame>(
         // RFC 768: a sum of zero is sent as all ones.
         if check == 0 { 0xffff } else { check }
     });
-    *frame.at_mut::<Udp>(BEHIND).ok_or(BROKEN)? = Udp { check: Be16::from_raw(check), ..udp };
+    *frame.at_mut::<Udp>(behind::<O>()).ok_or(BROKEN)? =
+        Udp { check: Be16::from_raw(check), ..udp };
     Ok(())
 }

@@ -13,10 +13,10 @@ mod gue;
 mod outer;
 
 use lvs_common::{
-    map::{Dest, tunnel},
-    net::{Be16, Be32, protocol},
+    map::{Dest, NextHop, tunnel},
+    net::{Addr6, Be16, Be32, protocol},
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_IPV4, Ethernet, Frame, Ipv4, Udp},
+    wire::{Ethernet, Frame, Udp},
 };
 
 use super::send::{self, BROKEN};
@@ -28,11 +28,14 @@ use crate::{
 };
 
 /// Offset of what follows the outer IP header.
-const BEHIND: usize = NETWORK + size_of::<Ipv4>();
+#[inline(always)]
+const fn behind<O: Ip>() -> usize {
+    NETWORK + O::BYTES as usize
+}
 
 const TOO_LONG: Verdict = Verdict::Drop(Reason::OverMtu);
 
-/// To the real server.
+/// To the real server, in packets of its address's family.
 #[inline(always)]
 pub(crate) fn send<F: Frame, T: Tables>(
     frame: &mut F,
@@ -42,6 +45,20 @@ pub(crate) fn send<F: Frame, T: Tables>(
 ) -> Result<Verdict, Verdict> {
     let dest = tables.dest(connection.dest).ok_or(BROKEN)?;
     let hop = send::hop(connection.next_hop, tables)?;
+    if dest.address.is_v4() {
+        within::<Be32, F, T>(frame, packet, (dest, hop), tables)
+    } else {
+        within::<Addr6, F, T>(frame, packet, (dest, hop), tables)
+    }
+}
+
+#[inline(always)]
+fn within<O: Ip, F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    (dest, hop): (&Dest, &NextHop),
+    tables: &T,
+) -> Result<Verdict, Verdict> {
     let (kind, summed) = (dest.tunnel & tunnel::KIND, is_summed(dest));
     let room = headers(dest).ok_or(BROKEN)?;
 
@@ -54,7 +71,7 @@ pub(crate) fn send<F: Frame, T: Tables>(
         tables.is_generic() && u32::from(packet.bytes) > hop.mtu && send::reflects(frame, hop);
     let fits = bytes <= hop.mtu || merged;
     let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
-    if !fits && !T::Address::may_be_cut(carried) {
+    if !fits && !(T::Address::may_be_cut(carried) && O::may_be_cut(carried)) {
         return Err(TOO_LONG);
     }
 
@@ -64,8 +81,7 @@ pub(crate) fn send<F: Frame, T: Tables>(
     if !frame.grow(usize::from(room)) {
         return Err(Verdict::Drop(Reason::NoHeadroom));
     }
-    *frame.at_mut::<Ethernet>(0).ok_or(BROKEN)? =
-        Ethernet { ethertype: ETHERTYPE_IPV4, ..ethernet };
+    *frame.at_mut::<Ethernet>(0).ok_or(BROKEN)? = Ethernet { ethertype: O::ETHERTYPE, ..ethernet };
     let mut outer = Head {
         bytes,
         protocol: match kind {
@@ -73,8 +89,8 @@ pub(crate) fn send<F: Frame, T: Tables>(
             tunnel::GRE => protocol::GRE,
             _ => T::Address::CARRIED,
         },
-        source: hop.from.low(),
-        destination: dest.address.low(),
+        source: O::narrow(hop.from),
+        destination: O::narrow(dest.address),
         carried: outer::carried(carried, flow),
     };
     match kind {
@@ -82,26 +98,27 @@ pub(crate) fn send<F: Frame, T: Tables>(
             let ports = (gue::source_port(flow), dest.tunnel_port);
             gue::write(frame, &outer, ports, T::Address::CARRIED, sum)?;
         }
-        tunnel::GRE => gre::write(frame, T::Address::ETHERTYPE, sum)?,
+        tunnel::GRE => gre::write::<O, F>(frame, T::Address::ETHERTYPE, sum)?,
         _ => {}
     }
     if fits {
-        Be32::write(frame, &outer)?;
+        O::write(frame, &outer)?;
         return send::out(frame, hop);
     }
     // The stack cuts the outer packet, and takes a hop off it.
     outer.carried.ttl = carried.ttl.saturating_add(1);
-    Be32::write(frame, &outer)?;
+    O::write(frame, &outer)?;
     Ok(Verdict::Pass(Reason::ByStack))
 }
 
 /// Bytes that a tunnel's headers take.
 #[inline(always)]
 pub(crate) fn headers(dest: &Dest) -> Option<u16> {
+    let ip = if dest.address.is_v4() { Be32::BYTES } else { Addr6::BYTES };
     match dest.tunnel & tunnel::KIND {
-        tunnel::IPIP => Some(Be32::BYTES),
-        tunnel::GUE => Some(Be32::BYTES + gue::BYTES),
-        tunnel::GRE => Some(Be32::BYTES + gre::bytes(is_summed(dest))),
+        tunnel::IPIP => Some(ip),
+        tunnel::GUE => Some(ip + gue::BYTES),
+        tunnel::GRE => Some(ip + gre::bytes(is_summed(dest))),
         _ => None,
     }
 }

@@ -145,7 +145,8 @@ impl Director {
     /// Loads the program over new maps, with room for so many connections and both services.
     pub fn new(world: &World, name: &str, connections: u32) -> Result<Self> {
         let pins = PathBuf::from(BPFFS).join(name);
-        let mut kernel = Kernel::new(&Options { pin_dir: pins.clone(), connections })?;
+        let mut kernel =
+            Kernel::new(&Options { pin_dir: pins.clone(), connections, connections6: 1 })?;
         let mut table = Table::default();
         for change in [DR, NAT].iter().flat_map(Rules::changes) {
             table.apply(&change, &LoopbackOnly)?;

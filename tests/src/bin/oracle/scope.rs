@@ -5,20 +5,7 @@ use std::collections::BTreeSet;
 use crate::recordings::Case;
 
 /// What stands in the text of a case that needs something, and what it waits for.
-const LATER: &[(&str, &str)] = &[
-    ("\"[", "IPv6"),
-    (" [", "IPv6"),
-    ("\"2001:", "IPv6"),
-    ("\"-6\"", "IPv6"),
-    (" -6 ", "IPv6"),
-    ("--sctp-service", "SCTP"),
-    ("\"fwmark\"", "firewall marks"),
-    (" -f ", "firewall marks"),
-    ("\"-f\"", "firewall marks"),
-    ("--fwmark-service", "firewall marks"),
-    ("lblc", "lblc and lblcr"),
-    ("\"sysctl\"", "tunables"),
-];
+const LATER: &[(&str, &str)] = &[];
 
 /// What a case waits for.
 pub(crate) fn later(case: &Case) -> Option<&'static str> {

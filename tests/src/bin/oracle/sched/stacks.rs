@@ -94,13 +94,21 @@ pub(crate) fn ask(
 }
 
 impl Stream {
-    /// Says it segment by segment, until one does not arrive.
+    /// Says it segment by segment, until one does not arrive. A real server that is not told of a
+    /// close still closes by itself.
     pub(crate) fn say(&self, rig: &mut Rig<'_>, dialogue: Dialogue) -> Result<Went> {
         let mut wrong = Vec::new();
         let mut way = Way::Forwarded(self.server);
+        let mut told = true;
         for &(by, flags) in dialogue {
+            if !told && (by, flags & FIN) != (By::Server, FIN) {
+                continue;
+            }
             let Some((segment, gone)) = self.send(rig, by, flags)? else { continue };
             wrong.extend(gone.wrong.map(|wrong| format!("{segment}: {wrong}")));
+            if !told {
+                break;
+            }
             way = gone.way;
             match (by, &way) {
                 (By::Client, Way::Forwarded(server)) if *server != self.server => {
@@ -110,6 +118,7 @@ impl Stream {
                     ));
                 }
                 (_, Way::Forwarded(_)) => {}
+                (By::Client, _) if flags & FIN != 0 => told = false,
                 _ => break,
             }
         }

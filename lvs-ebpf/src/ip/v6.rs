@@ -1,0 +1,210 @@
+//! IPv6 (RFC 8200).
+
+use lvs_common::{
+    map::Family,
+    net::{
+        Addr, Addr6, Be16, Be32,
+        checksum::{self, Edit},
+        protocol,
+    },
+    verdict::{Reason, Verdict},
+    wire::{ETHERTYPE_IPV6, Extension, Frame, Ipv6},
+};
+
+use super::{Carried, End, Head, Header, Ip, NETWORK};
+use crate::parse::MALFORMED;
+
+const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
+const OTHER: Verdict = Verdict::Pass(Reason::OtherProtocol);
+
+/// Extension headers that are looked behind.
+const EXTENSIONS: usize = 4;
+/// The last offset in the frame that a payload may begin at, bytes: extension headers of 200.
+const FARTHEST: usize = 255;
+
+impl Ip for Addr6 {
+    const FAMILY: Family = Family::V6;
+    const ETHERTYPE: Be16 = ETHERTYPE_IPV6;
+    const CARRIED: u8 = protocol::IPV6;
+    const UDP_IS_SUMMED: bool = true;
+    const ICMP: u8 = protocol::ICMPV6;
+    const BYTES: u16 = 40;
+    // RFC 4443 §3
+    const PORT_UNREACHABLE: (u8, u8) = (1, 4);
+    const TIME_EXCEEDED: (u8, u8) = (3, 0);
+    const TOO_LONG: (u8, u8) = (2, 0);
+    const ERROR_BYTES: u16 = 1280;
+
+    #[inline(always)]
+    fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
+        let ip = frame.at::<Ipv6>(NETWORK).ok_or(MALFORMED)?;
+        let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
+        if !ip.is_v6() || NETWORK + length > frame.len() {
+            return Err(MALFORMED);
+        }
+        let (source, destination) = (Self::new(ip.source), Self::new(ip.destination));
+        let (protocol, payload) = payload(frame, ip.next_header)?;
+        // One that is merged from many segments may be longer by its header.
+        #[expect(clippy::cast_possible_truncation, reason = "the smaller of the two")]
+        let bytes = if length > u16::MAX as usize { u16::MAX } else { length as u16 };
+        Ok(Header { source, destination, protocol, bytes, payload })
+    }
+
+    #[inline(always)]
+    fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict> {
+        let ip = frame.at_mut::<Ipv6>(NETWORK).ok_or(BROKEN)?;
+        if ip.hop_limit <= 1 {
+            return Err(Verdict::Drop(Reason::TtlExpired));
+        }
+        ip.hop_limit -= 1;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>> {
+        // Behind extension headers nobody looks: an error quotes little more than they take.
+        let ip = frame.at::<Ipv6>(at)?;
+        let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
+        ip.is_v6().then_some(Header {
+            source: Self::new(ip.source),
+            destination: Self::new(ip.destination),
+            protocol: ip.next_header,
+            bytes: u16::try_from(length).unwrap_or(u16::MAX),
+            payload: at + size_of::<Ipv6>(),
+        })
+    }
+
+    #[inline(always)]
+    fn carried<F: Frame>(frame: &F, at: usize) -> Result<Carried, Verdict> {
+        let ip = frame.at::<Ipv6>(at).ok_or(BROKEN)?;
+        // Routers behind a link that is wide enough may cut what carries it
+        // (`ip_vs_prepare_tunneled_skb`).
+        let (tos, ttl) = (ip.class(), ip.hop_limit);
+        Ok(Carried { tos, ttl, dont_fragment: false, id: Be16::new(0) })
+    }
+
+    #[inline(always)]
+    fn write<F: Frame>(frame: &mut F, head: &Head<Self>) -> Result<(), Verdict> {
+        let class = u32::from(head.carried.tos) << 20;
+        *frame.at_mut::<Ipv6>(NETWORK).ok_or(BROKEN)? = Ipv6 {
+            version_class_flow: Be32::new(6 << 28 | class),
+            payload_length: Be16::new(head.bytes.wrapping_sub(Self::BYTES)),
+            next_header: head.protocol,
+            hop_limit: head.carried.ttl,
+            source: head.source.addr(),
+            destination: head.destination.addr(),
+        };
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn readdress_at<F: Frame>(
+        self,
+        frame: &mut F,
+        at: usize,
+        end: End,
+        _: Edit,
+    ) -> Result<(), Verdict> {
+        // The header has no checksum.
+        let ip = frame.at_mut::<Ipv6>(at).ok_or(BROKEN)?;
+        match end {
+            End::Source => ip.source = self.addr(),
+            End::Destination => ip.destination = self.addr(),
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u8) -> bool {
+        // RFC 4443 §2.1; 0 is reserved.
+        kind != 0 && kind < 128
+    }
+
+    #[inline(always)]
+    fn may_be_cut(_: Carried) -> bool {
+        // Only the sender cuts (RFC 8200 §4.5), and must learn of a link that is too narrow.
+        false
+    }
+
+    #[inline(always)]
+    fn is_unicast(self) -> bool {
+        // Neither unspecified nor loopback (RFC 4291 §2.5.2, §2.5.3) nor a group (§2.7).
+        let [a, b, c, d] = self.addr().words();
+        let near = a.raw() | b.raw() | c.raw() == 0 && d.get() <= 1;
+        !near && a.get() >> 24 != 0xff
+    }
+
+    #[inline(always)]
+    fn error_tos(_: u8) -> u8 {
+        0
+    }
+
+    #[inline(always)]
+    fn icmp_edit(outer: Edit, quoted: Edit) -> Edit {
+        // Of the addresses in the pseudo-header, and of those in the quoted header, which has no checksum.
+        outer.and(quoted)
+    }
+
+    #[inline(always)]
+    fn icmp_pseudo(source: Self, destination: Self, length: u16) -> u16 {
+        Self::pseudo(source, destination, Self::ICMP, length)
+    }
+
+    #[inline(always)]
+    fn edit(before: Self, after: Self) -> Edit {
+        Edit::new().address(before.addr(), after.addr())
+    }
+
+    #[inline(always)]
+    fn pseudo(source: Self, destination: Self, protocol: u8, length: u16) -> u16 {
+        checksum::pseudo_v6(source.addr(), destination.addr(), protocol, length)
+    }
+
+    #[inline(always)]
+    fn wide(self) -> Addr {
+        self.addr()
+    }
+
+    #[inline(always)]
+    fn narrow(address: Addr) -> Self {
+        Self::new(address)
+    }
+
+    #[inline(always)]
+    fn fold(self) -> Be32 {
+        self.addr().fold()
+    }
+
+    #[inline(always)]
+    fn masked(self, netmask: u32) -> Self {
+        Self::new(self.addr().network(netmask))
+    }
+}
+
+/// What a packet carries behind its extension headers, and where that begins in the frame.
+#[inline(always)]
+fn payload<F: Frame>(frame: &F, first: u8) -> Result<(u8, usize), Verdict> {
+    let (mut protocol, mut at) = (first, NETWORK + size_of::<Ipv6>());
+    let mut headers = 0;
+    while headers < EXTENSIONS {
+        if protocol == Extension::FRAGMENT {
+            return Err(Verdict::Pass(Reason::Fragment));
+        }
+        let is_route = protocol == Extension::ROUTING;
+        if !is_route && protocol != Extension::HOP_BY_HOP && protocol != Extension::DESTINATION {
+            break;
+        }
+        let header = frame.at::<Extension>(at).ok_or(MALFORMED)?;
+        if is_route && header.segments_left != 0 {
+            // Not at its end yet: the address that it goes to is not the one it is for.
+            return Err(OTHER);
+        }
+        (protocol, at) = (header.next_header, at + header.len());
+        if at > FARTHEST {
+            return Err(OTHER);
+        }
+        headers += 1;
+    }
+    // One header too many is of no protocol that a service has, and ends there.
+    Ok((protocol, at))
+}
