@@ -89,6 +89,7 @@ pub trait Ip: Copy + Eq + Debug {
         !carried.dont_fragment
     }
     /// Whether a packet may come from it, and be answered.
+    #[must_use]
     fn is_unicast(self) -> bool;
     /// The type of service, or traffic class, of an error about a packet with this one.
     fn error_tos(tos: u8) -> u8;
