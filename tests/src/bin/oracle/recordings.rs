@@ -19,8 +19,6 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// What was recorded.
     pub(crate) recording: Recording,
-    /// The same, as text.
-    pub(crate) text: String,
 }
 
 /// The kinds, by what a case holds.
@@ -44,7 +42,6 @@ impl Case {
     }
 
     fn new(group: &str, value: Value) -> Self {
-        let text = value.to_string();
         let name = value["name"].as_str().unwrap_or("(without a name)").to_owned();
         let recording = if value.get("events").is_some() {
             read(value, Recording::Sched)
@@ -57,7 +54,7 @@ impl Case {
         } else {
             Recording::Unread("it is of no known kind".to_owned())
         };
-        Self { group: group.to_owned(), name, recording, text }
+        Self { group: group.to_owned(), name, recording }
     }
 }
 
