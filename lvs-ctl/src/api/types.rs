@@ -11,10 +11,10 @@ pub use crate::{
     },
     model::{
         Change, Checksum, Connection, Counters, DEFAULT_SCHEDULER, Daemons, Dest, DestAddr,
-        EngineData, Family, InterfaceStatus, Load, MarkRule, Method, Netmask, NextHopStatus, Peer,
-        Persistence, PlaneStatus, Ports, Prefix, Protocol, Rates, ReasonCount, SCHEDULERS,
-        SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole, TableStatus,
-        Timeouts, TunableValue, Tunnel,
+        EngineData, Family, InterfaceStatus, Load, MarkRule, Method, Netmask, NextHopStatus,
+        Origin, Peer, Persistence, PlaneStatus, Ports, Prefix, Protocol, Rates, ReasonCount,
+        SCHEDULERS, SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole,
+        TableStatus, Timeouts, TunableValue, Tunnel,
     },
 };
 use crate::{

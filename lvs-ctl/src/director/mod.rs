@@ -244,6 +244,7 @@ impl<D: DataPlane> Director<D> {
         });
         ServiceEntry {
             service: entry.service.clone(),
+            origin: entry.origin,
             stats: query.stats.then(|| statistics.service(&id, plane)),
             rates: query.rates.then(|| statistics.service_rates(&id)),
             dests: dests.collect(),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataplane::DataPlaneError,
     model::{
-        Change, Counters, Daemons, Dest, Invalid, Load, MarkRule, PlaneStatus, Rates, Service,
-        Timeouts, Tunable, TunableValue,
+        Change, Counters, Daemons, Dest, Invalid, Load, MarkRule, Origin, PlaneStatus, Rates,
+        Service, Timeouts, Tunable, TunableValue,
     },
 };
 
@@ -26,6 +26,9 @@ pub struct Listing {
 pub struct ServiceEntry {
     /// The service.
     pub service: Service,
+    /// Where it comes from.
+    #[serde(default)]
+    pub origin: Origin,
     /// Its counters, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Counters>,

@@ -18,6 +18,8 @@ pub enum Change {
     DeleteService(ServiceId),
     /// Deletes every virtual service.
     Flush,
+    /// Notes that the configuration file declares a virtual service; see [`super::Origin`].
+    Declare(ServiceId),
     /// Adds a real server at the head of its service's list.
     AddDest {
         /// The virtual service.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Daemons, Dest, Invalid, MarkRule, Marks, Pool, Service, Table, Timeouts, Tunables};
+use super::{
+    Daemons, Dest, Invalid, MarkRule, Marks, Origin, Pool, Service, Table, Timeouts, Tunables,
+};
 
 /// Raised when a snapshot of one version cannot be read as another.
 const VERSION: u32 = 1;
@@ -36,6 +38,9 @@ pub struct Snapshot {
 pub struct SnapshotService {
     /// The service.
     pub service: Service,
+    /// Where it comes from.
+    #[serde(default)]
+    pub origin: Origin,
     /// Its real servers, newest first.
     pub dests: Vec<SnapshotDest>,
 }
@@ -77,6 +82,7 @@ impl Table {
             .into_iter()
             .map(|entry| SnapshotService {
                 service: entry.service.clone(),
+                origin: entry.origin,
                 dests: entry
                     .pool
                     .iter()
@@ -119,7 +125,7 @@ impl Table {
             if table.get(&entry.service.id).is_some() {
                 return Err(SnapshotError::Twice(entry.service.id.to_string()));
             }
-            table.insert(entry.service.clone(), pool);
+            table.insert(entry.service.clone(), pool, entry.origin);
         }
         Ok(table)
     }

@@ -230,3 +230,23 @@ fn a_snapshot_restores_order_and_history() {
     assert_eq!(restored.snapshot(7), snapshot);
     assert_eq!(order(&restored), ["192.0.2.11:80", "192.0.2.12:80"]);
 }
+
+#[test]
+fn the_files_service_stays_the_files_until_it_is_deleted() {
+    let origin = |table: &Table| table.get(&web()).unwrap().origin;
+    let add = Change::AddService(service(web()));
+    let (mut table, _) = table(&[add.clone(), Change::Declare(web())]);
+    let edit = Service { scheduler: "rr".into(), ..service(web()) };
+    for change in [Change::EditService(edit), add_dest(dest("192.0.2.11"))] {
+        table.apply(&change, &LoopbackOnly).unwrap();
+    }
+    assert_eq!(origin(&table), Origin::File);
+    let restored = Table::restore(&table.snapshot(1)).unwrap();
+    assert_eq!(origin(&restored), Origin::File);
+    for change in [Change::DeleteService(web()), add] {
+        table.apply(&change, &LoopbackOnly).unwrap();
+    }
+    assert_eq!(origin(&table), Origin::Command);
+    let nobodys = Change::Declare(ServiceId::Mark { mark: 7, family: Family::Ipv4 });
+    assert_eq!(table.apply(&nobodys, &LoopbackOnly), Err(Invalid::NoService));
+}
