@@ -8,13 +8,14 @@
 //! | 2 | [`plan`] | rules into map contents |
 //! | 3 | [`dataplane`], [`netlink`] | the kernel: program and maps; routes and neighbours |
 //! | 4 | [`director`] | the one owner of the rules |
-//! | 5 | [`resolve`], [`sweep`] | what keeps next hops and connections up to date |
+//! | 5 | [`config`], [`resolve`], [`sweep`] | what keeps next hops and connections up to date |
 //! | 6 | [`api`] | HTTP over a Unix socket |
 //! | 7 | [`cli`] | two dialects that become API requests |
 //! | 8 | [`daemon`] | all of it, put together |
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod director;

@@ -32,14 +32,18 @@ const MODULES: &[Module] = &[
     // 5: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director::Handle", "director::handle"]),
     module("resolve", &["model", "director", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
+    module(
+        "config",
+        &["model", "director::Listing", "director::ServiceEntry", "director::DestEntry"],
+    ),
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),
     module("sweep", &["model", "director::Handle", "director::handle"]),
     // 6: what others see; of layer 5 its snapshots
-    module("api", &["model", "director", "estimator", "listing"]),
+    module("api", &["model", "director", "estimator", "listing", "config::Step"]),
     module("metrics", &["model", "director::Handle", "director::handle", "estimator", "listing"]),
     // 7: the operator's hands; clients of the API
-    module("cli", &["model", "api::types", "api::client"]),
+    module("cli", &["model", "config", "api::types", "api::client"]),
     module("tui", &["model::text", "api::types", "api::client"]),
     // 8: where the concrete types meet
     Module { name: "daemon", may_use: &["*"], never: &["cli", "tui"] },
