@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use crate::{
+    config::Step,
     director::{
         ChangeRequest, ConnectionQuery, DestEntry, Event, ListQuery, Listing, MarkListing,
         ServiceEntry, Settings, Status, TunableEntry, TunableListing,
@@ -16,6 +17,7 @@ pub use crate::{
         SCHEDULERS, SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole,
         TableStatus, Timeouts, TunableValue, Tunnel,
     },
+    reload::Applied,
 };
 use crate::{
     director::{Changed, DirectorError},

@@ -14,6 +14,7 @@ use crate::{
         client::ClientError,
         types::{Change, ChangeRequest, ListQuery, Listing, Timeouts},
     },
+    config,
     model::text,
 };
 
@@ -26,6 +27,9 @@ pub struct Save {
     /// The rules in JSON
     #[command(flatten)]
     json: Json,
+    /// The rules as a configuration file, for `apply` and `lvs-ctl run`
+    #[arg(long, conflicts_with = "json")]
+    toml: bool,
 }
 
 /// What to restore.
@@ -50,6 +54,11 @@ impl Save {
             return context.json(&listing);
         }
         let timeouts = context.controller.settings()?.timeouts;
+        if self.toml {
+            let text = config::written(&listing, timeouts);
+            context.print(&text.map_err(|error| Failure::new(error.to_string()))?);
+            return Ok(());
+        }
         context.print(&lines(&listing, timeouts));
         Ok(())
     }

@@ -14,6 +14,9 @@ use super::{
 /// The most connections that may be expected.
 pub const CONNECTIONS_MAX: u32 = 134_217_728;
 
+/// The same of IPv6, whose entries are larger.
+pub const CONNECTIONS6_MAX: u32 = 67_108_864;
+
 /// The configuration of a director: all that its controller is told when it starts, and the rules
 /// that it declares. Everything may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,6 +33,10 @@ pub struct File {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(min = 1, max = 134_217_728)))]
     pub connections: Option<u32>,
+    /// The same of IPv6; as many if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 67_108_864)))]
+    pub connections6: Option<u32>,
     /// What becomes of rules made by commands when the machine starts again; `volatile` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
@@ -113,6 +120,29 @@ pub struct FileTimeouts {
     pub udp: Option<u32>,
 }
 
+impl Mode {
+    /// As the file says it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+impl State {
+    /// As the file says it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Volatile => "volatile",
+            Self::Persistent => "persistent",
+        }
+    }
+}
+
 impl Socket {
     /// Its permissions.
     ///
@@ -155,6 +185,7 @@ impl File {
             }
         }
         within(self.connections, CONNECTIONS_MAX, "", &root.name("connections"))?;
+        within(self.connections6, CONNECTIONS6_MAX, "", &root.name("connections6"))?;
         let socket = root.name("socket");
         for (key, path) in
             [(root.name("state_dir"), &self.state_dir), (socket.name("path"), &self.socket.path)]

@@ -19,6 +19,7 @@ mod rules;
 #[cfg(test)]
 mod schema;
 mod service;
+mod setup;
 mod words;
 
 use std::{fs, io, path::Path};
@@ -27,11 +28,12 @@ use self::mistake::Fault;
 pub use self::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
     difference::{Difference, Step, difference},
-    file::{CONNECTIONS_MAX, File, FileTimeouts, Mode, Socket, State},
+    file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
     mistake::{ConfigError, Mistake},
     place::Key,
     rules::{Declared, Rules},
     service::{FileService, Mask},
+    setup::{Overrides, PERSISTENT_DIR, Setup, VOLATILE_DIR},
 };
 use crate::{director::Listing, model::Timeouts};
 
