@@ -76,12 +76,11 @@ impl FileService {
     /// How the file declares `service`.
     #[must_use]
     pub fn new(service: &Service, backends: Vec<FileBackend>) -> Self {
-        let flags = text::scheduler_flags("", service.scheduler_flags);
         let netmask = service.persistence.map(|persistence| persistence.netmask);
         Self {
             listen: Some(text::service_word(service.id)),
             scheduler: Some(service.scheduler.clone()),
-            flags: flags.split(',').filter(|flag| !flag.is_empty()).map(str::to_owned).collect(),
+            flags: flags(service).map(str::to_owned).collect(),
             persistent: service.persistence.map(|persistence| persistence.timeout_s),
             netmask: netmask.filter(|mask| !mask.is_host()).map(|mask| Mask(mask.to_string())),
             engine: service.engine.clone(),
@@ -154,6 +153,16 @@ impl FileService {
             }
         }
     }
+}
+
+/// The names of the set flags, in the scheduler's words.
+pub(super) fn flags(service: &Service) -> impl Iterator<Item = &'static str> + use<> {
+    let names = match service.scheduler.as_str() {
+        "sh" | "mh" => ["fallback", "port", "flag-3"],
+        _ => ["flag-1", "flag-2", "flag-3"],
+    };
+    let SchedulerFlags { flag_1, flag_2, flag_3 } = service.scheduler_flags;
+    names.into_iter().zip([flag_1, flag_2, flag_3]).filter(|(_, set)| *set).map(|(name, _)| name)
 }
 
 fn one_of(what: &str, name: &str, known: &[&str]) -> Result<String, String> {

@@ -1,7 +1,10 @@
 //! Rules and their differences in the file's words.
 
-use super::backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord};
-use crate::model::{Dest, Service, Timeouts, text};
+use super::{
+    backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
+    service::flags,
+};
+use crate::model::{Dest, Service, Timeouts};
 
 /// What there is to say of something: names with values, and whether the value is the default.
 type Fields = Vec<(&'static str, String, bool)>;
@@ -37,7 +40,7 @@ pub(super) fn timeouts_difference(old: Timeouts, new: Timeouts) -> String {
 }
 
 fn fields_of_service(service: &Service) -> Fields {
-    let flags = text::scheduler_flags("", service.scheduler_flags);
+    let flags = flags(service).collect::<Vec<_>>().join(",");
     let netmask = service.persistence.map(|persistence| persistence.netmask);
     let netmask = netmask.filter(|mask| !mask.is_host()).map(|mask| mask.to_string());
     let persistent = service.persistence.map(|persistence| persistence.timeout_s.to_string());

@@ -93,7 +93,7 @@ impl StateDir {
     /// Moves the rules that `from` keeps to `to`, unless `from` has none or `to` has some.
     ///
     /// # Errors
-    /// `from` keeps them as before.
+    /// A file cannot be used; no rule is lost.
     pub fn move_rules(from: &Path, to: &Path) -> Result<(), StateError> {
         let [old, new] = [from, to].map(|directory| directory.join(SNAPSHOT));
         if new.exists() || !old.exists() {
@@ -108,7 +108,14 @@ impl StateDir {
         let copy = to.join(format!("{SNAPSHOT}.new"));
         fs::copy(&old, &copy).map_err(file("writing", &copy))?;
         fs::rename(&copy, &new).map_err(file("renaming", &new))?;
-        [old, old_journal].iter().for_each(|path| drop(fs::remove_file(path)));
+        for path in [old, old_journal] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(file("removing", &path)(source));
+                }
+                _ => (),
+            }
+        }
         Ok(())
     }
 
