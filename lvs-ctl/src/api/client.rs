@@ -71,8 +71,11 @@ pub trait Controller {
     /// Lets the controller read its configuration file again.
     ///
     /// # Errors
-    /// Nothing has changed then.
-    fn reload(&mut self) -> Result<Applied, ClientError>;
+    /// Nothing has changed then; or it has no file, as one that is no process of its own.
+    fn reload(&mut self) -> Result<Applied, ClientError> {
+        let problem = Problem::new("no-file", "this controller has no configuration file");
+        Err(ClientError::Problem(problem))
+    }
 }
 
 /// Why there is no answer.

@@ -4,8 +4,8 @@
 use lvs_ctl::api::{
     client::{Client, ClientError, Controller},
     types::{
-        Applied, Change, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery,
-        Listing, Settings, Status, Timeouts,
+        Change, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing,
+        Settings, Status, Timeouts,
     },
 };
 
@@ -46,9 +46,5 @@ impl Controller for Meddling {
 
     fn status(&mut self) -> Result<Status, ClientError> {
         self.served.status()
-    }
-
-    fn reload(&mut self) -> Result<Applied, ClientError> {
-        self.served.reload()
     }
 }
