@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, ConfigError, Mistake, Overrides, Setup, Step, difference},
+    config::{Config, ConfigError, Mistake, Overrides, Setup, Standing, Step, difference},
     director::{ChangeRequest, DirectorError, Handle, ListQuery},
 };
 
@@ -70,7 +70,7 @@ pub async fn declare(handle: &Handle, config: &Config) -> Result<Applied, Reload
         // A change in between makes the request a stale one.
         let timeouts = handle.settings().await?.timeouts;
         let revision = listing.revision;
-        let difference = difference(&config.rules, &listing, timeouts);
+        let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
         if difference.is_empty() {
             return Ok(Applied { revision, steps: Vec::new(), waiting: Vec::new() });
         }

@@ -14,7 +14,7 @@ use lvs_ctl::{
         client::{Client, Controller},
         types::{ChangeRequest, ListQuery, Listing},
     },
-    config::{Config, difference, written},
+    config::{Config, Standing, difference, written},
     model::{Change, Dest, Origin, Service, ServiceId},
 };
 use proptest::{collection::vec, prelude::*};
@@ -47,14 +47,15 @@ fn listing(client: &mut Client) -> Listing {
 /// The file that declares what `client`'s controller has.
 fn file(client: &mut Client) -> String {
     let timeouts = client.settings().unwrap().timeouts;
-    written(&listing(client), timeouts).unwrap()
+    written(Standing { listing: &listing(client), timeouts }).unwrap()
 }
 
 /// Applies the file as one request: how many steps that took.
 fn apply(client: &mut Client, text: &str) -> usize {
     let config = Config::parse("lvs.toml", text.to_owned()).unwrap();
     let listing = listing(client);
-    let difference = difference(&config.rules, &listing, client.settings().unwrap().timeouts);
+    let timeouts = client.settings().unwrap().timeouts;
+    let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
     let request = ChangeRequest {
         changes: difference.changes(),
         all_or_nothing: true,

@@ -13,7 +13,7 @@ use crate::{
         client::ClientError,
         types::{Applied, ChangeRequest, ListQuery, Problem},
     },
-    config::{Config, DEFAULT_FILE, Difference, difference},
+    config::{Config, DEFAULT_FILE, Difference, Standing, difference},
 };
 
 /// Which file to apply.
@@ -55,7 +55,7 @@ impl Apply {
         let listing = context.controller.listing(&ListQuery::default())?;
         // A change in between makes the request a stale one.
         let timeouts = context.controller.settings()?.timeouts;
-        let difference = difference(&config.rules, &listing, timeouts);
+        let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
         if !self.json.json {
             show(context, &difference.steps);
         }

@@ -14,7 +14,7 @@ use crate::{
         client::ClientError,
         types::{Change, ChangeRequest, ListQuery, Listing, Timeouts},
     },
-    config,
+    config::{self, Standing},
     model::text,
 };
 
@@ -55,7 +55,7 @@ impl Save {
         }
         let timeouts = context.controller.settings()?.timeouts;
         if self.toml {
-            let text = config::written(&listing, timeouts);
+            let text = config::written(Standing { listing: &listing, timeouts });
             context.print(&text.map_err(|error| Failure::new(error.to_string()))?);
             return Ok(());
         }

@@ -37,14 +37,23 @@ pub struct Step {
     pub changes: Vec<Change>,
 }
 
-/// The difference between `rules` and a table with these services and timeouts.
+/// What stands: all that a file may say something of.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// The services.
+    pub listing: &'a Listing,
+    /// The timeouts.
+    pub timeouts: Timeouts,
+}
+
+/// The difference between `rules` and what stands.
 #[must_use]
-pub fn difference(rules: &Rules, listing: &Listing, timeouts: Timeouts) -> Difference {
+pub fn difference(rules: &Rules, standing: Standing<'_>) -> Difference {
     let mut difference = Difference::default();
-    difference.delete_services(rules, listing);
-    difference.set_timeouts(rules.timeouts, timeouts);
+    difference.delete_services(rules, standing.listing);
+    difference.set_timeouts(rules.timeouts, standing.timeouts);
     let standing: HashMap<_, _> =
-        listing.services.iter().map(|entry| (entry.service.id, entry)).collect();
+        standing.listing.services.iter().map(|entry| (entry.service.id, entry)).collect();
     for (index, declared) in rules.services.iter().enumerate() {
         let key = service_key(index);
         match standing.get(&declared.service.id) {

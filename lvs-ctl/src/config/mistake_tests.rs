@@ -31,6 +31,14 @@ fn what_is_no_toml_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_tower_of_brackets_is_refused_like_everything_else() {
+    for open in ["[", "{a="] {
+        let text = format!("a = {}", open.repeat(100_000));
+        assert!(refused(&text).starts_with("lvs.toml:1:"), "{open}");
+    }
+}
+
+#[test]
 fn unknown_keys_and_wrong_types_are_refused() {
     for (text, expected) in [
         (

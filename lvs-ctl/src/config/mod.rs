@@ -27,7 +27,7 @@ use std::{fs, io, path::Path};
 use self::mistake::Fault;
 pub use self::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
-    difference::{Difference, Step, difference},
+    difference::{Difference, Standing, Step, difference},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
     mistake::{ConfigError, Mistake},
     place::Key,
@@ -35,7 +35,7 @@ pub use self::{
     service::{FileService, Mask},
     setup::{Overrides, PERSISTENT_DIR, Setup, VOLATILE_DIR},
 };
-use crate::{director::Listing, model::Timeouts};
+use crate::model::Timeouts;
 
 /// Where the configuration is, unless told otherwise.
 pub const DEFAULT_FILE: &str = "/etc/lvs/lvs.toml";
@@ -88,13 +88,13 @@ impl Config {
 ///
 /// # Errors
 /// TOML cannot say it.
-pub fn written(listing: &Listing, timeouts: Timeouts) -> Result<String, toml::ser::Error> {
-    let services = listing.services.iter().map(|entry| {
+pub fn written(standing: Standing<'_>) -> Result<String, toml::ser::Error> {
+    let services = standing.listing.services.iter().map(|entry| {
         let dests = entry.dests.iter().rev();
         let backends = dests.map(|entry| FileBackend::new(&entry.dest)).collect();
         FileService::new(&entry.service, backends)
     });
-    let Timeouts { tcp_s, tcp_fin_s, udp_s } = timeouts;
+    let Timeouts { tcp_s, tcp_fin_s, udp_s } = standing.timeouts;
     toml::to_string(&File {
         timeouts: FileTimeouts { tcp: Some(tcp_s), tcp_fin: Some(tcp_fin_s), udp: Some(udp_s) },
         services: services.collect(),

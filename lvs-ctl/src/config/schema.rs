@@ -106,6 +106,17 @@ fn the_examples_commented_lines_are_a_configuration_too() {
 }
 
 #[test]
+fn what_the_manual_shows_is_a_configuration() {
+    let manual = fs::read_to_string(repository("docs/configuration.md")).unwrap();
+    let shown: Vec<_> = manual.split("```toml\n").skip(1).collect();
+    assert!(!shown.is_empty());
+    for text in shown.iter().filter_map(|text| text.split("```").next()) {
+        Config::parse("docs/configuration.md", text.to_owned()).unwrap();
+        assert!(Validator::new().accepts(text), "{text}");
+    }
+}
+
+#[test]
 fn what_the_schema_forbids_the_program_refuses() {
     let validator = Validator::new();
     for text in [
