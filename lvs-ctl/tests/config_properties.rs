@@ -11,7 +11,7 @@ use boon::{Compiler, Schemas};
 use common::{Scratch, random};
 use lvs_ctl::{
     api::{
-        client::{Client, Controller},
+        client::{Client, ClientError, Controller},
         types::{ChangeRequest, ListQuery, Listing},
     },
     config::{Config, Standing, difference, written},
@@ -53,6 +53,10 @@ fn file(client: &mut Client) -> String {
 /// Applies the file as one request: how many steps that took.
 fn apply(client: &mut Client, text: &str) -> usize {
     let config = Config::parse("lvs.toml", text.to_owned()).unwrap();
+    try_apply(client, &config).unwrap()
+}
+
+fn try_apply(client: &mut Client, config: &Config) -> Result<usize, ClientError> {
     let listing = listing(client);
     let timeouts = client.settings().unwrap().timeouts;
     let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
@@ -61,8 +65,8 @@ fn apply(client: &mut Client, text: &str) -> usize {
         all_or_nothing: true,
         if_revision: Some(listing.revision),
     };
-    client.change(&request).unwrap();
-    difference.steps.len()
+    client.change(&request)?;
+    Ok(difference.steps.len())
 }
 
 proptest! {
@@ -132,8 +136,10 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
-    fn a_damaged_example_is_read_or_refused_at_a_place_in_it(
+    fn a_damaged_example_is_refused_at_a_place_in_it_or_applied_whole_or_not_at_all(
         damage in vec((any::<prop::sample::Index>(), "[\\[\\]={}\"'#.,0-9a-zé \n-]{0,3}"), 1..4),
     ) {
         let mut text = include_str!("../dist/lvs.toml").replace("\n#", "\n").replace("\n ", "\n# ");
@@ -146,10 +152,22 @@ proptest! {
             let end = (at..=text.len()).skip(1).find(|&end| text.is_char_boundary(end)).unwrap();
             text.replace_range(at..end, &put);
         }
-        if let Err(mistake) = Config::parse("lvs.toml", text.clone()) {
-            let line = text.split('\n').nth(mistake.line - 1).unwrap();
-            prop_assert!(mistake.column <= line.chars().count() + 1, "{}", mistake);
-            prop_assert!(!mistake.to_string().contains('\n'), "{}", mistake);
+        let config = match Config::parse("lvs.toml", text.clone()) {
+            Ok(config) => config,
+            Err(mistake) => {
+                let line = text.split('\n').nth(mistake.line - 1).unwrap();
+                prop_assert!(mistake.column <= line.chars().count() + 1, "{}", mistake);
+                prop_assert!(!mistake.to_string().contains('\n'), "{}", mistake);
+                return Ok(());
+            }
+        };
+        let scratch = Scratch::start();
+        let mut client = scratch.client();
+        let before = listing(&mut client);
+        if try_apply(&mut client, &config).is_ok() {
+            prop_assert_eq!(try_apply(&mut client, &config).unwrap(), 0);
+        } else {
+            prop_assert_eq!(listing(&mut client), before);
         }
     }
 }

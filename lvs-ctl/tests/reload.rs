@@ -89,3 +89,29 @@ fn a_controller_without_the_route_says_so() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "lvs-ctl: no such route\n");
 }
+
+#[test]
+fn a_controller_starts_with_a_file_that_is_right_or_not_at_all() {
+    let scratch = Scratch::start();
+    let path = file(&scratch);
+    let run = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let output = run(&scratch, &format!("run --config {}", path.display()));
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap().replace(&path.display().to_string(), "FILE")
+    };
+    assert_eq!(run(""), "lvs-ctl: no interface is named, neither by --interface nor in FILE\n");
+    assert_eq!(
+        run("interfaces = [\"lo\"]\n[[service]]\nlisten = \"tcp\""),
+        "lvs-ctl: FILE:3:10: service[0].listen: `' is no address with port\n"
+    );
+    fs::remove_file(&path).unwrap();
+    let missing = crate::run(&scratch, &format!("detach --config {}", path.display()));
+    assert_eq!(
+        String::from_utf8(missing.stderr).unwrap(),
+        format!(
+            "lvs-ctl: cannot read {}: No such file or directory (os error 2)\n",
+            path.display()
+        )
+    );
+}
