@@ -8,12 +8,12 @@ use super::place::{self, Key};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {why}", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// What the host said.
-        source: io::Error,
+        why: io::Error,
     },
     /// It is wrong somewhere.
     #[error(transparent)]

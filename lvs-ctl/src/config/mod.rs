@@ -57,7 +57,7 @@ impl Config {
     /// # Errors
     /// It cannot be read, or it is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let unreadable = |why| ConfigError::Unreadable { path: path.to_owned(), why };
         let text = fs::read(path).map_err(unreadable)?;
         let text = String::from_utf8(text).map_err(|error| {
             unreadable(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
