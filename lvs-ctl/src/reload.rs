@@ -66,11 +66,14 @@ pub struct Reloader {
 /// Nothing has changed then.
 pub async fn declare(handle: &Handle, config: &Config) -> Result<Applied, ReloadError> {
     for _ in 0..ATTEMPTS {
-        let listing = handle.listing(ListQuery::default()).await?;
-        // A change in between makes the request a stale one.
-        let timeouts = handle.settings().await?.timeouts;
-        let revision = listing.revision;
-        let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
+        let standing = Standing {
+            listing: handle.listing(ListQuery::default()).await?,
+            timeouts: handle.settings().await?.timeouts,
+            tunables: handle.tunables().await?,
+            marks: handle.marks().await?,
+        };
+        let revision = standing.listing.revision;
+        let difference = difference(&config.rules, &standing);
         if difference.is_empty() {
             return Ok(Applied { revision, steps: Vec::new(), waiting: Vec::new() });
         }

@@ -262,3 +262,51 @@ fn what_another_tool_changed_meanwhile_is_not_overwritten() {
     let listing = scratch.client().listing(&ListQuery::default()).unwrap();
     assert_eq!((listing.revision, listing.services.len()), (1, 0));
 }
+
+#[test]
+fn tunables_and_mark_rules_are_declared_too() {
+    let scratch = Scratch::start();
+    let text = "[tunables]\nconn_reuse_mode = 0\nsync_threshold = [0, 10]\n\n\
+        [[mark]]\nprotocol = \"tcp\"\ndestination = \"192.0.2.0/24\"\nports = \"80,443\"\nmark = 1\n\n\
+        [[mark]]\ndestination = \"2001:db8::1\"\nmark = 2\n";
+    ok(&scratch, "mark add --destination 2001:db8::1 2");
+    ok(&scratch, "mark add --destination 203.0.113.0/24 3");
+    let apply_it = apply(&scratch, text);
+    assert_eq!(
+        ok(&scratch, &apply_it),
+        "~ tunable conn_reuse_mode: 1 -> 0\n\
+         ~ tunable sync_threshold: 3 50 -> 0 10, no effect here\n\
+         + mark 1 protocol tcp destination 192.0.2.0/24 ports 80,443\n\
+         ~ mark 2 destination 2001:db8::1/128: now the file's\n"
+    );
+    assert_eq!(ok(&scratch, &apply_it), "");
+    assert_eq!(
+        ok(&scratch, "save --toml"),
+        "[timeouts]\ntcp = 900\ntcp_fin = 120\nudp = 300\n\n\
+         [tunables]\nconn_reuse_mode = 0\nsync_threshold = [0, 10]\n\n\
+         [[mark]]\nprotocol = \"tcp\"\ndestination = \"192.0.2.0/24\"\nports = \"80,443\"\nmark = 1\n\n\
+         [[mark]]\ndestination = \"203.0.113.0/24\"\nmark = 3\n\n\
+         [[mark]]\ndestination = \"2001:db8::1/128\"\nmark = 2\n"
+    );
+    // The new rule would contradict the old one; tunables stay as they are.
+    let text =
+        "[[mark]]\nprotocol = \"tcp\"\ndestination = \"192.0.2.0/24\"\nports = \"80\"\nmark = 9\n";
+    assert_eq!(
+        ok(&scratch, &apply(&scratch, text)),
+        "- mark 1 protocol tcp destination 192.0.2.0/24 ports 80,443\n\
+         - mark 2 destination 2001:db8::1/128\n\
+         + mark 9 protocol tcp destination 192.0.2.0/24 ports 80\n"
+    );
+    let conflict = text.replace("192.0.2.0", "203.0.113.0").replace("protocol = \"tcp\"\n", "");
+    ok(&scratch, "mark add --destination 203.0.113.0/24 --ports 80 4");
+    let before = ok(&scratch, "mark list --json");
+    assert_eq!(
+        refused_after_steps(&scratch, &apply(&scratch, &conflict)),
+        format!(
+            "lvs-ctl: {}:1:1: mark[0]: another rule is as specific and gives another mark: \
+             --destination 203.0.113.0/24 --ports 80 4\n",
+            scratch.directory.path().join("lvs.toml").display()
+        )
+    );
+    assert_eq!(ok(&scratch, "mark list --json"), before);
+}

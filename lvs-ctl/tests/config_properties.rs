@@ -44,10 +44,18 @@ fn listing(client: &mut Client) -> Listing {
     client.listing(&ListQuery::default()).unwrap()
 }
 
+fn standing(client: &mut Client) -> Standing {
+    Standing {
+        listing: listing(client),
+        timeouts: client.settings().unwrap().timeouts,
+        tunables: client.tunables().unwrap(),
+        marks: client.marks().unwrap(),
+    }
+}
+
 /// The file that declares what `client`'s controller has.
 fn file(client: &mut Client) -> String {
-    let timeouts = client.settings().unwrap().timeouts;
-    written(Standing { listing: &listing(client), timeouts }).unwrap()
+    written(&standing(client)).unwrap()
 }
 
 /// Applies the file as one request: how many steps that took.
@@ -57,13 +65,12 @@ fn apply(client: &mut Client, text: &str) -> usize {
 }
 
 fn try_apply(client: &mut Client, config: &Config) -> Result<usize, ClientError> {
-    let listing = listing(client);
-    let timeouts = client.settings().unwrap().timeouts;
-    let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
+    let standing = standing(client);
+    let difference = difference(&config.rules, &standing);
     let request = ChangeRequest {
         changes: difference.changes(),
         all_or_nothing: true,
-        if_revision: Some(listing.revision),
+        if_revision: Some(standing.listing.revision),
     };
     client.change(&request)?;
     Ok(difference.steps.len())

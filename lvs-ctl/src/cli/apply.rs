@@ -52,14 +52,12 @@ impl Apply {
     /// Carries it out.
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<Outcome, Failure> {
         let config = self.read()?;
-        let listing = context.controller.listing(&ListQuery::default())?;
-        // A change in between makes the request a stale one.
-        let timeouts = context.controller.settings()?.timeouts;
-        let difference = difference(&config.rules, Standing { listing: &listing, timeouts });
+        let standing = standing(context)?;
+        let difference = difference(&config.rules, &standing);
         if !self.json.json {
             show(context, &difference.steps);
         }
-        let mut revision = listing.revision;
+        let mut revision = standing.listing.revision;
         if !self.plan && !difference.is_empty() {
             let request = ChangeRequest {
                 changes: difference.changes(),
@@ -104,6 +102,17 @@ impl Reload {
         show(context, &applied.steps);
         Ok(())
     }
+}
+
+/// All that a file may say something of.
+pub(super) fn standing(context: &mut Context<'_>) -> Result<Standing, Failure> {
+    let controller = &mut *context.controller;
+    Ok(Standing {
+        listing: controller.listing(&ListQuery::default())?,
+        timeouts: controller.settings()?.timeouts,
+        tunables: controller.tunables()?,
+        marks: controller.marks()?,
+    })
 }
 
 fn show(context: &mut Context<'_>, steps: &[crate::config::Step]) {

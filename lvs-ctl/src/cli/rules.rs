@@ -8,13 +8,13 @@ use std::{
 
 use clap::Args;
 
-use super::{Context, Failure, ipvsadm, service::Json};
+use super::{Context, Failure, apply::standing, ipvsadm, service::Json};
 use crate::{
     api::{
         client::ClientError,
         types::{Change, ChangeRequest, ListQuery, Listing, Timeouts},
     },
-    config::{self, Standing},
+    config,
     model::text,
 };
 
@@ -49,16 +49,16 @@ pub struct Restore {
 impl Save {
     /// Carries it out.
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        if self.toml {
+            let text = config::written(&standing(context)?);
+            context.print(&text.map_err(|error| Failure::new(error.to_string()))?);
+            return Ok(());
+        }
         let listing = context.controller.listing(&ListQuery::default())?;
         if self.json.json {
             return context.json(&listing);
         }
         let timeouts = context.controller.settings()?.timeouts;
-        if self.toml {
-            let text = config::written(Standing { listing: &listing, timeouts });
-            context.print(&text.map_err(|error| Failure::new(error.to_string()))?);
-            return Ok(());
-        }
         context.print(&lines(&listing, timeouts));
         Ok(())
     }

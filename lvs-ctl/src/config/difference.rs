@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     place::Key,
     rules::{Declared, Rules, backend_key, service_key},
+    switches::{mark_key, tunable_key},
     words,
 };
 use crate::{
-    director::{DestEntry, Listing, ServiceEntry},
+    director::{DestEntry, Listing, MarkListing, ServiceEntry, TunableListing},
     model::{Change, DestAddr, Origin, Timeouts, text},
 };
 
@@ -38,20 +39,28 @@ pub struct Step {
 }
 
 /// What stands: all that a file may say something of.
-#[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
-    /// The services.
-    pub listing: &'a Listing,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The services. This is to be asked for first: a later change then makes a request that is bound
+    /// to its revision a stale one.
+    pub listing: Listing,
     /// The timeouts.
     pub timeouts: Timeouts,
+    /// The tunables.
+    pub tunables: TunableListing,
+    /// The rules that mark packets.
+    pub marks: MarkListing,
 }
 
 /// The difference between `rules` and what stands.
 #[must_use]
-pub fn difference(rules: &Rules, standing: Standing<'_>) -> Difference {
+pub fn difference(rules: &Rules, standing: &Standing) -> Difference {
     let mut difference = Difference::default();
-    difference.delete_services(rules, standing.listing);
+    difference.delete_services(rules, &standing.listing);
+    difference.delete_marks(rules, &standing.marks);
     difference.set_timeouts(rules.timeouts, standing.timeouts);
+    difference.set_tunables(rules, &standing.tunables);
+    difference.add_marks(rules, &standing.marks);
     let standing: HashMap<_, _> =
         standing.listing.services.iter().map(|entry| (entry.service.id, entry)).collect();
     for (index, declared) in rules.services.iter().enumerate() {
@@ -114,6 +123,46 @@ impl Difference {
             let text = format!("~ timeouts: {words}");
             let change = vec![Change::SetTimeouts(declared)];
             self.push(&Key::default().name("timeouts"), text, None, change);
+        }
+    }
+
+    fn set_tunables(&mut self, rules: &Rules, standing: &TunableListing) {
+        for (tunable, value) in &rules.tunables {
+            let entry = standing.tunables.iter().find(|entry| entry.name == tunable.name);
+            let old = entry.map_or(tunable.default, |entry| entry.value);
+            if old == *value {
+                continue;
+            }
+            let name = tunable.name;
+            let remark = if tunable.is_heeded_at(*value) { "" } else { ", no effect here" };
+            let text = format!("~ tunable {name}: {old} -> {value}{remark}");
+            let change = vec![Change::SetTunable { name: name.into(), value: *value }];
+            self.push(&tunable_key(name), text, None, change);
+        }
+    }
+
+    /// Before others are added that they would contradict.
+    fn delete_marks(&mut self, rules: &Rules, standing: &MarkListing) {
+        for rule in standing.declared.iter().filter(|rule| !rules.marks.contains(rule)) {
+            let change = vec![Change::DeleteMark(rule.clone())];
+            self.push(&Key::default(), format!("- mark {}", words::mark(rule)), None, change);
+        }
+    }
+
+    fn add_marks(&mut self, rules: &Rules, standing: &MarkListing) {
+        for (index, rule) in rules.marks.iter().enumerate() {
+            let declare = Change::DeclareMark(rule.clone());
+            let (text, changes) = if !standing.marks.contains(rule) {
+                (
+                    format!("+ mark {}", words::mark(rule)),
+                    vec![Change::AddMark(rule.clone()), declare],
+                )
+            } else if !standing.declared.contains(rule) {
+                (format!("~ mark {}: now the file's", words::mark(rule)), vec![declare])
+            } else {
+                continue;
+            };
+            self.push(&mark_key(index), text, None, changes);
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     mistake::Fault,
     place::Key,
     service::{FileService, SECONDS_MAX},
+    switches::{FileMark, FileTunable},
 };
 
 /// The most connections that may be expected.
@@ -51,7 +52,11 @@ pub struct File {
     pub timeouts: FileTimeouts,
     /// Tunables by their IPVS names; those left out stay as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tunables: BTreeMap<String, i64>,
+    #[cfg_attr(test, schemars(schema_with = "super::schema::tunables"))]
+    pub tunables: BTreeMap<String, FileTunable>,
+    /// Rules that mark packets, which the file owns.
+    #[serde(default, rename = "mark", skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<FileMark>,
     /// The virtual services that the file owns.
     #[serde(default, rename = "service", skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<FileService>,
@@ -200,13 +205,7 @@ impl File {
         for (name, timeout) in [("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)] {
             within(timeout, SECONDS_MAX, " seconds", &root.name("timeouts").name(name))?;
         }
-        match self.tunables.keys().next() {
-            Some(name) => Err(Fault::new(
-                &root.name("tunables").name(name),
-                format!("`{name}' is no tunable"),
-            )),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

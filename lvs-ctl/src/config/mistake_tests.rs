@@ -65,7 +65,7 @@ fn unknown_keys_and_wrong_types_are_refused() {
         ),
         (
             "tunables = { a = 1.5 }",
-            "1:18: tunables.a: invalid type: floating point `1.5`, expected i64",
+            "1:18: tunables.a: invalid type: floating point `1.5`, expected a number, or two in brackets",
         ),
     ] {
         assert_eq!(refused(text), format!("lvs.toml:{expected}"));
@@ -89,9 +89,36 @@ fn settings_out_of_range_are_refused() {
             "[timeouts]\ntcp_fin = 2678401",
             "2:11: timeouts.tcp_fin: 2678401 is not between 1 and 2678400 seconds",
         ),
-        ("[tunables]\nnosuch = 1", "2:10: tunables.nosuch: `nosuch' is no tunable"),
+        ("[tunables]\nnosuch = 1", "2:10: tunables.nosuch: there is no tunable nosuch"),
+        ("[tunables]\nsecure_tcp = 4", "2:14: tunables.secure_tcp: secure_tcp takes 0 to 3"),
+        (
+            "[tunables]\nsync_threshold = [50, 3]",
+            "2:18: tunables.sync_threshold: sync_threshold takes T,N with 0 <= T < N, or N = 0",
+        ),
     ] {
         assert_eq!(refused(text), format!("lvs.toml:{expected}"));
+    }
+}
+
+#[test]
+fn mark_rules_that_contradict_themselves_or_each_other_are_refused() {
+    let mark = |lines: &str| refused(&format!("[[mark]]\ndestination = \"192.0.2.0/24\"\n{lines}"));
+    for (lines, expected) in [
+        ("mark = 0", "1:1: mark[0]: a firewall mark is greater than zero"),
+        (
+            "mark = 1\nports = \"80-\"",
+            "4:9: mark[0].ports: `80-' is no list of ports: 80,443,8000-8100, each 1 to 65535",
+        ),
+        (
+            "mark = 1\n[[mark]]\ndestination = \"192.0.2.1/24\"\nmark = 1",
+            "5:15: mark[1].destination: `192.0.2.1/24' has bits set beyond its length: the prefix is 192.0.2.0/24",
+        ),
+        (
+            "mark = 1\n[[mark]]\ndestination = \"192.0.2.0/24\"\nmark = 2",
+            "4:1: mark[1]: another rule is as specific and gives another mark: --destination 192.0.2.0/24 1",
+        ),
+    ] {
+        assert_eq!(mark(lines), format!("lvs.toml:{expected}"));
     }
 }
 

@@ -20,6 +20,7 @@ mod rules;
 mod schema;
 mod service;
 mod setup;
+mod switches;
 mod words;
 
 use std::{fs, io, path::Path};
@@ -34,6 +35,7 @@ pub use self::{
     rules::{Declared, Rules},
     service::{FileService, Mask},
     setup::{Overrides, PERSISTENT_DIR, Setup, VOLATILE_DIR},
+    switches::{FileMark, FileTunable},
 };
 use crate::model::Timeouts;
 
@@ -84,19 +86,23 @@ impl Config {
     }
 }
 
-/// The file that declares what stands: every service, and the timeouts.
+/// The file that declares what stands: every service and mark rule, the timeouts, and the tunables
+/// that are not as by default.
 ///
 /// # Errors
 /// TOML cannot say it.
-pub fn written(standing: Standing<'_>) -> Result<String, toml::ser::Error> {
+pub fn written(standing: &Standing) -> Result<String, toml::ser::Error> {
     let services = standing.listing.services.iter().map(|entry| {
         let dests = entry.dests.iter().rev();
         let backends = dests.map(|entry| FileBackend::new(&entry.dest)).collect();
         FileService::new(&entry.service, backends)
     });
+    let tunables = standing.tunables.tunables.iter().filter(|entry| entry.value != entry.default);
     let Timeouts { tcp_s, tcp_fin_s, udp_s } = standing.timeouts;
     toml::to_string(&File {
         timeouts: FileTimeouts { tcp: Some(tcp_s), tcp_fin: Some(tcp_fin_s), udp: Some(udp_s) },
+        tunables: tunables.map(|entry| (entry.name.clone(), FileTunable(entry.value))).collect(),
+        marks: standing.marks.marks.iter().map(FileMark::new).collect(),
         services: services.collect(),
         ..File::default()
     })

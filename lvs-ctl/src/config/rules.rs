@@ -7,8 +7,9 @@ use super::{
     mistake::Fault,
     place::Key,
     service::FileService,
+    switches,
 };
-use crate::model::{Dest, Service, Timeouts, text};
+use crate::model::{Dest, MarkRule, Service, Timeouts, Tunable, TunableValue, text};
 
 /// What a file says of the table; of the rest of the table it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct Rules {
     pub services: Vec<Declared>,
     /// The timeouts; 0 where the file says nothing.
     pub timeouts: Timeouts,
+    /// The tunables that the file sets.
+    pub tunables: Vec<(&'static Tunable, TunableValue)>,
+    /// The rules that mark packets, in the file's order.
+    pub marks: Vec<MarkRule>,
 }
 
 /// A virtual service that the file declares.
@@ -49,7 +54,9 @@ impl Rules {
             tcp_fin_s: tcp_fin.unwrap_or(0),
             udp_s: udp.unwrap_or(0),
         };
-        Ok(Self { services, timeouts })
+        let tunables = switches::tunables(&file.tunables)?;
+        let marks = switches::marks(&file.marks)?;
+        Ok(Self { services, timeouts, tunables, marks })
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::{Config, File, service::Mask};
-use crate::model::{ENGINES, SCHEDULERS};
+use crate::model::{ENGINES, SCHEDULERS, Tunable, TunableValue, tunables::TUNABLES};
 
 /// Set to make the published schema anew.
 const BLESS: &str = "LVS_BLESS";
@@ -26,6 +26,24 @@ pub(super) fn scheduler(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn engine(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ENGINES })
+}
+
+/// Those that there are, by name; what each takes is the program's to check.
+pub(super) fn tunables(_: &mut SchemaGenerator) -> Schema {
+    let number = json_schema!({ "type": "integer" });
+    let two = json_schema!({
+        "type": "array", "items": number, "minItems": 2, "maxItems": 2,
+    });
+    let tunable = |tunable: &Tunable| {
+        let mut schema = match tunable.default {
+            TunableValue::One(_) => number.clone(),
+            TunableValue::Two(_) => two.clone(),
+        };
+        schema.insert("description".into(), tunable.meaning.into());
+        (tunable.name.to_owned(), Value::from(schema))
+    };
+    let known: serde_json::Map<_, _> = TUNABLES.iter().map(tunable).collect();
+    json_schema!({ "type": "object", "properties": known, "additionalProperties": false })
 }
 
 impl JsonSchema for Mask {
@@ -128,6 +146,10 @@ fn what_the_schema_forbids_the_program_refuses() {
         "[socket]\nmode = \"rw\"",
         "[timeouts]\ntcp = 0",
         "[tunables]\nconn_reuse_mode = \"1\"",
+        "[tunables]\nnosuch = 1",
+        "[tunables]\nsync_threshold = [1]",
+        "[[mark]]\ndestination = \"192.0.2.1\"\nmark = 0",
+        "[[mark]]\nmark = 1",
         "[[service]]\nlisten = \"tcp:192.0.2.1:80\"\nscheduler = \"nosuch\"",
         "[[service]]\nmark = 0",
         "[[service]]\nprotocol = \"icmp\"",

@@ -3,8 +3,9 @@
 use super::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
     service::flags,
+    switches::FileMark,
 };
-use crate::model::{Dest, Service, Timeouts};
+use crate::model::{Dest, MarkRule, Service, Timeouts};
 
 /// What there is to say of something: names with values, and whether the value is the default.
 type Fields = Vec<(&'static str, String, bool)>;
@@ -37,6 +38,15 @@ pub(super) fn timeouts_difference(old: Timeouts, new: Timeouts) -> String {
             .to_vec()
     };
     difference(fields(old), fields(new))
+}
+
+/// A rule that marks packets.
+pub(super) fn mark(rule: &MarkRule) -> String {
+    let FileMark { protocol, destination, ports, mark } = FileMark::new(rule);
+    let protocol = protocol.map(|protocol| format!(" protocol {}", protocol.name()));
+    let ports = ports.map(|ports| format!(" ports {ports}"));
+    let [protocol, ports] = [protocol, ports].map(Option::unwrap_or_default);
+    format!("{mark}{protocol} destination {destination}{ports}")
 }
 
 fn fields_of_service(service: &Service) -> Fields {

@@ -163,7 +163,12 @@ impl<D: DataPlane> Director<D> {
     /// The rules that mark packets, the most specific first.
     #[must_use]
     pub fn marks(&self) -> MarkListing {
-        MarkListing { revision: self.revision, marks: self.table.marks().rules().to_vec() }
+        let marks = self.table.marks();
+        MarkListing {
+            revision: self.revision,
+            marks: marks.rules().to_vec(),
+            declared: marks.declared().to_vec(),
+        }
     }
 
     /// The connections that `query` wants.

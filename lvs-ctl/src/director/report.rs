@@ -100,6 +100,9 @@ pub struct MarkListing {
     pub revision: u64,
     /// The rules, the most specific first.
     pub marks: Vec<MarkRule>,
+    /// Those of them that the configuration file declares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<MarkRule>,
 }
 
 /// How the director is.

@@ -60,4 +60,6 @@ pub enum Change {
     AddMark(MarkRule),
     /// Deletes the rule that is just this.
     DeleteMark(MarkRule),
+    /// Notes that the configuration file declares a rule that marks packets.
+    DeclareMark(MarkRule),
 }

@@ -28,6 +28,9 @@ pub struct Snapshot {
     /// The rules that mark packets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<MarkRule>,
+    /// Those of them that the configuration file declares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared_marks: Vec<MarkRule>,
     /// The services, oldest first.
     pub services: Vec<SnapshotService>,
 }
@@ -97,6 +100,7 @@ impl Table {
             daemons: self.daemons().clone(),
             tunables: self.tunables().clone(),
             marks: self.marks().rules().to_vec(),
+            declared_marks: self.marks().declared().to_vec(),
             services,
         }
     }
@@ -114,7 +118,7 @@ impl Table {
         }
         let mut table = Self::default();
         table.restore_settings(snapshot.timeouts, snapshot.daemons.clone());
-        table.restore_switches(tunables(&snapshot.tunables)?, marks(&snapshot.marks)?);
+        table.restore_switches(tunables(&snapshot.tunables)?, marks(snapshot)?);
         for entry in &snapshot.services {
             let mut pool = Pool::default();
             for real in entry.dests.iter().rev() {
@@ -138,8 +142,9 @@ fn tunables(saved: &Tunables) -> Result<Tunables, Invalid> {
     Ok(tunables)
 }
 
-fn marks(saved: &[MarkRule]) -> Result<Marks, Invalid> {
+fn marks(saved: &Snapshot) -> Result<Marks, Invalid> {
     let mut marks = Marks::default();
-    saved.iter().try_for_each(|rule| marks.add(rule))?;
+    saved.marks.iter().try_for_each(|rule| marks.add(rule))?;
+    saved.declared_marks.iter().try_for_each(|rule| marks.declare(rule))?;
     Ok(marks)
 }

@@ -59,7 +59,7 @@ pub enum Effect {
     Service(ServiceId),
     /// These services are gone.
     Flushed(Vec<ServiceId>),
-    /// Nothing that packets see: the origin of a service.
+    /// Nothing that packets see: the origin of a service or of a rule that marks packets.
     Declared,
     /// No rule: the counters of one service, or of all.
     Zeroed(Option<ServiceId>),
@@ -132,6 +132,7 @@ impl Table {
             }
             Change::AddMark(rule) => self.marks.add(rule).map(|()| Effect::Marks),
             Change::DeleteMark(rule) => self.marks.delete(rule).map(|()| Effect::Marks),
+            Change::DeclareMark(rule) => self.marks.declare(rule).map(|()| Effect::Declared),
         }
     }
 

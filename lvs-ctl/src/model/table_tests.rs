@@ -2,7 +2,8 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
-    Family, LoopbackOnly, Method, Netmask, Persistence, Protocol, SchedulerFlags, Tunnel, Why,
+    Family, LoopbackOnly, MarkRule, Method, Netmask, Persistence, Ports, Protocol, SchedulerFlags,
+    Tunnel, Why,
 };
 
 fn ip(text: &str) -> IpAddr {
@@ -241,8 +242,14 @@ fn the_files_service_stays_the_files_until_it_is_deleted() {
         table.apply(&change, &LoopbackOnly).unwrap();
     }
     assert_eq!(origin(&table), Origin::File);
+    let destination = "192.0.2.0/24".parse().unwrap();
+    let mark = MarkRule { protocol: None, destination, ports: Ports::default(), mark: 7 };
+    for change in [Change::AddMark(mark.clone()), Change::DeclareMark(mark.clone())] {
+        table.apply(&change, &LoopbackOnly).unwrap();
+    }
     let restored = Table::restore(&table.snapshot(1)).unwrap();
     assert_eq!(origin(&restored), Origin::File);
+    assert_eq!(restored.marks().declared(), [mark]);
     for change in [Change::DeleteService(web()), add] {
         table.apply(&change, &LoopbackOnly).unwrap();
     }

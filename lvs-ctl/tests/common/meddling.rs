@@ -5,7 +5,7 @@ use lvs_ctl::api::{
     client::{Client, ClientError, Controller},
     types::{
         Change, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing,
-        Settings, Status, Timeouts,
+        MarkListing, Settings, Status, Timeouts, TunableListing,
     },
 };
 
@@ -34,6 +34,14 @@ impl Controller for Meddling {
 
     fn settings(&mut self) -> Result<Settings, ClientError> {
         self.served.settings()
+    }
+
+    fn tunables(&mut self) -> Result<TunableListing, ClientError> {
+        self.served.tunables()
+    }
+
+    fn marks(&mut self) -> Result<MarkListing, ClientError> {
+        self.served.marks()
     }
 
     fn connections(

@@ -32,7 +32,14 @@ const MODULES: &[Module] = &[
     // 5: the configuration file
     module(
         "config",
-        &["model", "director::Listing", "director::ServiceEntry", "director::DestEntry"],
+        &[
+            "model",
+            "director::Listing",
+            "director::ServiceEntry",
+            "director::DestEntry",
+            "director::TunableListing",
+            "director::MarkListing",
+        ],
     ),
     // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director::Handle", "director::handle"]),
