@@ -41,7 +41,8 @@ fn what_waits_for_a_start_is_said_and_the_rest_is_done() {
     assert!(output.status.success());
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "lvs-ctl: connections: 100 -> 200 after `lvs-ctl detach' and a new start\n"
+        "lvs-ctl: connections: 100 -> 200 after `lvs-ctl detach' and a new start\n\
+         lvs-ctl: connections6: 100 -> 200 after `lvs-ctl detach' and a new start\n"
     );
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
