@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod claim;
 mod martians;
+mod place;
+mod start;
 
 use std::{
     collections::HashMap,
@@ -11,20 +14,22 @@ use std::{
     io::ErrorKind,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    thread::JoinHandle,
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::{Args, ValueEnum};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
 };
 
-use self::claim::Claim;
+pub use self::arguments::{Places, RunArgs};
+use self::{claim::Claim, start::Start};
 use crate::{
-    api::server,
+    api::{reload, server},
+    config::{Mode, Overrides, Setup},
     dataplane::kernel::{Kernel, attach::Hook, load},
-    director::{self, Director, StateDir},
+    director::{self, Director},
     netlink::{
         Rtnetlink,
         facts::{self, LinkFacts, PeerFacts},
@@ -35,86 +40,46 @@ use crate::{
     sweep::Sweeping,
 };
 
-/// Where one director keeps its things.
-#[derive(Args, Clone, Debug)]
-pub struct Places {
-    /// Directory on a bpffs for the program's maps and links
-    #[arg(long, value_name = "DIR", env = "LVS_PIN_DIR", default_value = "/sys/fs/bpf/lvs")]
-    pub pin_dir: PathBuf,
-    /// Directory for the rules, so that the next controller has them
-    #[arg(long, value_name = "DIR", env = "LVS_STATE_DIR", default_value = "/run/lvs/state")]
-    pub state_dir: PathBuf,
-}
-
-/// What `lvs-ctl run` is told.
-#[derive(Args, Clone, Debug)]
-pub struct RunArgs {
-    /// Interfaces that clients, and in NAT real servers, are reached by
-    #[arg(long = "interface", short, value_name = "IF", required = true, num_args = 1..)]
-    pub interfaces: Vec<String>,
-    /// Where in the interface the program stands
-    #[arg(long, value_enum, default_value_t = Mode::Auto)]
-    pub mode: Mode,
-    /// Connections expected at a time; the table has room for twice as many
-    #[arg(long, value_name = "N", default_value_t = 131_072,
-          value_parser = clap::value_parser!(u32).range(1..=134_217_728))]
-    pub connections: u32,
-    /// The same of IPv6 [default: as many]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=67_108_864))]
-    pub connections6: Option<u32>,
-    /// Where things are kept.
-    #[command(flatten)]
-    pub places: Places,
-}
-
-/// The XDP mode asked for.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Native where frames will arrive, else generic; `lvs-ctl status` says why
-    Auto,
-    /// In the driver, or not at all
-    Native,
-    /// At the stack's entry
-    Generic,
-}
-
 /// Runs the controller until it is told to stop. Forwarding goes on after it.
 ///
 /// # Errors
 /// Something could not be set up.
-pub async fn run(args: RunArgs, socket: &Path) -> anyhow::Result<()> {
+pub async fn run(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    let start = Start::read(args, socket)?;
     // First of all: another controller may be at work here.
-    let listener = listen(socket)?;
-    tracing::debug!(socket = %socket.display(), "listening");
-    let done = control(&args, listener).await;
-    fs::remove_file(socket).ok();
+    let listener = listen(start.socket())?;
+    tracing::debug!(socket = %start.socket().display(), "listening");
+    let done = control(&start, listener).await;
+    fs::remove_file(start.socket()).ok();
     done
 }
 
-async fn control(args: &RunArgs, listener: UnixListener) -> anyhow::Result<()> {
-    let places = &args.places;
+async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
+    let (setup, pin_dir) = (&start.setup, &start.pin_dir);
+    place::restrict(start.socket(), setup)?;
     // What is refused leaves nothing behind.
-    for interface in &args.interfaces {
+    for interface in &setup.interfaces {
         look_at(interface).await?;
     }
-    Kernel::is_place(&places.pin_dir)?;
-    let _claim = Claim::take(&places.pin_dir)?;
+    Kernel::is_place(pin_dir)?;
+    let _claim = Claim::take(pin_dir)?;
     let options = load::Options {
-        pin_dir: places.pin_dir.clone(),
-        connections: args.connections,
-        connections6: args.connections6.unwrap_or(args.connections),
+        pin_dir: pin_dir.clone(),
+        connections: setup.connections,
+        connections6: setup.connections6,
     };
     let mut kernel = Kernel::new(&options).with_context(privileges)?;
-    let reflecting = match put_in_place(&mut kernel, args).await {
+    let reflecting = match put_in_place(&mut kernel, setup).await {
         Ok(reflecting) => reflecting,
         Err(error) => {
             if !kernel.is_adopted() {
-                Kernel::detach(&places.pin_dir).ok();
+                Kernel::detach(pin_dir).ok();
             }
             return Err(error);
         }
     };
-    tracing::info!(adopted = kernel.is_adopted(), "the program is in place");
+    let adopted = kernel.is_adopted();
+    tracing::info!(adopted, "the program is in place");
 
     let sweeper = kernel.sweeper();
     let _sweeping = Sweeping::start(move || {
@@ -122,40 +87,59 @@ async fn control(args: &RunArgs, listener: UnixListener) -> anyhow::Result<()> {
     })?;
     let host = director::ThisHost::new();
     let mut director = Director::new(kernel, Box::new(host), director::Options::default());
-    director.keep_in(StateDir::open(&places.state_dir)?)?;
+    director.keep_in(place::open_state(setup)?)?;
     let (handle, thread) = director::spawn(director);
+    if let Err(error) = start.declare(&handle).await {
+        drop(handle);
+        join(thread).await;
+        if !adopted {
+            Kernel::detach(pin_dir).ok();
+        }
+        return Err(error);
+    }
 
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
     let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
+    let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     tracing::info!("ready");
-    axum::serve(listener, server::router(handle))
+    axum::serve(listener, server::router(handle).merge(reload::router(requests)))
         .with_graceful_shutdown(stopped()?)
         .await
         .context("the API has ended")?;
 
     resolving.abort();
     resolving.await.ok();
-    // The last handle is gone with the router; the thread writes nothing more.
-    tokio::task::spawn_blocking(move || thread.join()).await.ok();
+    reloading.abort();
+    reloading.await.ok();
+    join(thread).await;
     Ok(())
+}
+
+/// The last handle is gone; the thread writes nothing more.
+async fn join(thread: JoinHandle<()>) {
+    tokio::task::spawn_blocking(move || thread.join()).await.ok();
 }
 
 /// Takes the program off all interfaces and forgets rules and connections.
 ///
 /// # Errors
 /// A controller is running, or something could not be removed.
-pub fn detach(places: &Places, socket: &Path) -> anyhow::Result<()> {
+pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    let start = Start::of(places, Overrides { socket, ..Overrides::default() })?;
+    let socket = start.socket();
     if UnixStream::connect(socket).is_ok() {
         bail!("a controller is running on {}: stop it first", socket.display());
     }
     // A directory that is not there is not to be made.
-    let claim = places.pin_dir.exists().then(|| Claim::take(&places.pin_dir));
+    let claim = start.pin_dir.exists().then(|| Claim::take(&start.pin_dir));
     let _claim = claim.transpose()?;
-    Kernel::detach(&places.pin_dir)?;
-    martians::restore(&Sysctl::default(), &places.state_dir)
-        .context("cannot put accept_local back")?;
-    remove(fs::remove_dir_all(&places.state_dir), &places.state_dir)?;
+    Kernel::detach(&start.pin_dir)?;
+    for state_dir in place::state_dirs(&start.setup) {
+        martians::restore(&Sysctl::default(), &state_dir)
+            .context("cannot put accept_local back")?;
+        remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+    }
     remove(fs::remove_file(socket), socket)
 }
 
@@ -177,12 +161,12 @@ fn remove(result: std::io::Result<()>, path: &Path) -> anyhow::Result<()> {
 
 /// Puts the program on the interfaces that were asked for, and on no others: by number, whether frames
 /// may leave them in the driver.
-async fn put_in_place(kernel: &mut Kernel, args: &RunArgs) -> anyhow::Result<HashMap<u32, bool>> {
+async fn put_in_place(kernel: &mut Kernel, setup: &Setup) -> anyhow::Result<HashMap<u32, bool>> {
     let mut reflecting = HashMap::new();
-    for interface in &args.interfaces {
-        let (index, reflects) = attach(kernel, interface, args.mode).await?;
+    for interface in &setup.interfaces {
+        let (index, reflects) = attach(kernel, interface, setup.mode).await?;
         reflecting.insert(index, reflects);
-        martians::accept(&Sysctl::default(), interface, &args.places.state_dir);
+        martians::accept(&Sysctl::default(), interface, &setup.state_dir());
     }
     kernel.drop_other_links()?;
     Ok(reflecting)

@@ -8,18 +8,21 @@
 //! | 2 | [`plan`] | rules into map contents |
 //! | 3 | [`dataplane`], [`netlink`] | the kernel: program and maps; routes and neighbours |
 //! | 4 | [`director`] | the one owner of the rules |
-//! | 5 | [`resolve`], [`sweep`] | what keeps next hops and connections up to date |
-//! | 6 | [`api`] | HTTP over a Unix socket |
-//! | 7 | [`cli`] | two dialects that become API requests |
-//! | 8 | [`daemon`] | all of it, put together |
+//! | 5 | [`config`] | the configuration file, and how the rules differ from it |
+//! | 6 | [`resolve`], [`sweep`], [`reload`] | what keeps next hops, connections and declared rules up to date |
+//! | 7 | [`api`] | HTTP over a Unix socket |
+//! | 8 | [`cli`] | two dialects that become API requests |
+//! | 9 | [`daemon`] | all of it, put together |
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod director;
 pub mod model;
 pub mod netlink;
 pub mod plan;
+pub mod reload;
 pub mod resolve;
 pub mod sweep;

@@ -19,7 +19,7 @@ use lvs_ctl::{
         client::{Client, Controller},
     },
     cli::{
-        self, Context, Failure,
+        self, Context, Failure, Outcome,
         ipvsadm::{self, Program, Streams},
         names::System,
     },
@@ -32,14 +32,16 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 const FAILED: u8 = 1;
 /// A command line that makes no sense.
 const USAGE: u8 = 2;
+/// `apply --plan` found differences.
+const DIFFERS: u8 = 2;
 
 /// Controls a Linux Virtual Server director that forwards in XDP
 #[derive(Parser)]
 #[command(name = "lvs-ctl", version, propagate_version = true)]
 struct Arguments {
-    /// Where the controller listens
-    #[arg(long, global = true, env = SOCKET_VARIABLE, default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
+    /// Where the controller listens [default: /run/lvs/lvs.sock]
+    #[arg(long, global = true, env = SOCKET_VARIABLE)]
+    socket: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -110,12 +112,18 @@ fn ipvsadm_words(words: &[OsString]) -> Option<(Program, &[OsString])> {
 
 fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
     match verb {
-        Verb::Run(args) => run_daemon(args, &socket),
-        Verb::Detach(places) => finish(daemon::detach(&places, &socket)),
-        Verb::Client(verb) => run_verb(verb, &socket),
-        Verb::Ipvsadm(Words { words }) => run_ipvsadm(Program::Ipvsadm, &words, &socket),
-        Verb::IpvsadmSave(Words { words }) => run_ipvsadm(Program::Save, &words, &socket),
-        Verb::IpvsadmRestore(Words { words }) => run_ipvsadm(Program::Restore, &words, &socket),
+        Verb::Run(args) => run_daemon(args, socket),
+        Verb::Detach(places) => finish(daemon::detach(places, socket)),
+        Verb::Client(verb) => run_verb(verb, &or_default(socket)),
+        Verb::Ipvsadm(Words { words }) => {
+            run_ipvsadm(Program::Ipvsadm, &words, &or_default(socket))
+        }
+        Verb::IpvsadmSave(Words { words }) => {
+            run_ipvsadm(Program::Save, &words, &or_default(socket))
+        }
+        Verb::IpvsadmRestore(Words { words }) => {
+            run_ipvsadm(Program::Restore, &words, &or_default(socket))
+        }
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "lvs-ctl", &mut text);
@@ -125,7 +133,11 @@ fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
     }
 }
 
-fn run_daemon(args: RunArgs, socket: &Path) -> ExitCode {
+fn or_default(socket: Option<PathBuf>) -> PathBuf {
+    socket.unwrap_or_else(|| DEFAULT_SOCKET.into())
+}
+
+fn run_daemon(args: RunArgs, socket: Option<PathBuf>) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::builder()
@@ -160,7 +172,8 @@ fn run_verb(verb: cli::Verb, socket: &Path) -> ExitCode {
         })
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Differs) => DIFFERS.into(),
         Err(failure) => complain(&failure.to_string(), FAILED),
     }
 }

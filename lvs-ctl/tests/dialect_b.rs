@@ -303,5 +303,6 @@ fn completions_know_the_verbs() {
     let scratch = Scratch::start();
     for shell in ["bash", "zsh", "fish"] {
         assert!(ok(&scratch, &format!("completions {shell}")).contains("backend"));
+        assert!(ok(&scratch, &format!("completions {shell}")).contains("plan"));
     }
 }

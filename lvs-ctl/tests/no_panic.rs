@@ -109,6 +109,8 @@ const WORDS: &[&str] = &[
     "off",
     "--json",
     "connections",
+    "reload",
+    "--toml",
 ];
 
 fn word() -> impl Strategy<Value = String> {

@@ -5,6 +5,7 @@
 mod auto;
 mod captures;
 mod cluster;
+mod configuration;
 mod counting;
 mod demo;
 mod forwarding;

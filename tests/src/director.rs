@@ -125,6 +125,7 @@ struct Places {
     socket: PathBuf,
     pins: PathBuf,
     state: PathBuf,
+    config: PathBuf,
     log: PathBuf,
 }
 
@@ -210,6 +211,7 @@ impl Director {
             .env("LVS_SOCKET", &self.places.socket)
             .env("LVS_PIN_DIR", &self.places.pins)
             .env("LVS_STATE_DIR", &self.places.state)
+            .env("LVS_CONFIG", &self.places.config)
             .current_dir(&self.places.directory)
             .stdin(Stdio::null())
             .output()
@@ -257,6 +259,12 @@ impl Director {
         &self.places.state
     }
 
+    /// The controller's configuration file: empty, unless a test writes it.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.places.config
+    }
+
     fn wait_for_answer(&mut self) -> Result<()> {
         let Self { controller: Some(controller), places, .. } = self else {
             bail!("the controller is not running");
@@ -302,10 +310,14 @@ impl Places {
             socket: named(".sock"),
             pins: lab.mount_bpffs()?.join(host.name()),
             state: named("-state"),
+            config: named(".toml"),
             log: named(".log"),
         };
         for directory in [&places.names, &places.state] {
             fs::create_dir_all(directory)?;
+        }
+        if !places.config.exists() {
+            fs::write(&places.config, "")?;
         }
         for name in NAMES {
             let link = places.names.join(name);
@@ -320,6 +332,8 @@ impl Places {
         command.arg("--socket").arg(&self.socket);
         command.arg("--pin-dir").arg(&self.pins);
         command.arg("--state-dir").arg(&self.state);
+        // Not by `--config`: an older program takes no file.
+        command.env("LVS_CONFIG", &self.config);
     }
 }
 

@@ -16,8 +16,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, runtime::Runtime};
 
 use super::types::{
-    ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListParameters, ListQuery, Listing,
-    MarkListing, Problem, Settings, Status, TunableListing,
+    Applied, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListParameters, ListQuery,
+    Listing, MarkListing, Problem, Settings, Status, TunableListing,
 };
 
 /// What a command line may ask of a controller.
@@ -67,6 +67,15 @@ pub trait Controller {
     /// # Errors
     /// There is no answer.
     fn status(&mut self) -> Result<Status, ClientError>;
+
+    /// Lets the controller read its configuration file again.
+    ///
+    /// # Errors
+    /// Nothing has changed then; or it has no file, as one that is no process of its own.
+    fn reload(&mut self) -> Result<Applied, ClientError> {
+        let problem = Problem::new("no-file", "this controller has no configuration file");
+        Err(ClientError::Problem(problem))
+    }
 }
 
 /// Why there is no answer.
@@ -193,6 +202,10 @@ impl Controller for Client {
 
     fn status(&mut self) -> Result<Status, ClientError> {
         self.get("/v1/status")
+    }
+
+    fn reload(&mut self) -> Result<Applied, ClientError> {
+        self.call(Method::POST, "/v1/reload", Bytes::new())
     }
 }
 

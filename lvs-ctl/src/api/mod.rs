@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod reload;
 pub mod server;
 pub mod types;
 

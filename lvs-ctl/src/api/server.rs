@@ -34,7 +34,7 @@ const BODY_MAX: usize = 512 << 20;
 const CHUNK: usize = 64 << 10;
 
 /// An answer that is not a success.
-struct Failure(StatusCode, Problem);
+pub(super) struct Failure(pub(super) StatusCode, pub(super) Problem);
 
 /// The API of the director behind `handle`.
 pub fn router(handle: Handle) -> Router {
@@ -49,9 +49,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/watch", get(watch));
     router
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "no-route", "no such route") })
-        .method_not_allowed_fallback(|| async {
-            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method", "no such method here")
-        })
+        .method_not_allowed_fallback(|| async { Failure::method() })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(handle)
 }
@@ -156,8 +154,12 @@ fn bad_request(message: String) -> Failure {
 }
 
 impl Failure {
-    fn new(status: StatusCode, code: &str, message: &str) -> Self {
+    pub(super) fn new(status: StatusCode, code: &str, message: &str) -> Self {
         Self(status, Problem::new(code, message))
+    }
+
+    pub(super) fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "no such method here")
     }
 }
 

@@ -5,17 +5,19 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use crate::{
+    config::Step,
     director::{
         ChangeRequest, ConnectionQuery, DestEntry, Event, ListQuery, Listing, MarkListing,
         ServiceEntry, Settings, Status, TunableEntry, TunableListing,
     },
     model::{
         Change, Checksum, Connection, Counters, DEFAULT_SCHEDULER, Daemons, Dest, DestAddr,
-        EngineData, Family, InterfaceStatus, Load, MarkRule, Method, Netmask, NextHopStatus, Peer,
-        Persistence, PlaneStatus, Ports, Prefix, Protocol, Rates, ReasonCount, SCHEDULERS,
-        SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole, TableStatus,
-        Timeouts, TunableValue, Tunnel,
+        EngineData, Family, InterfaceStatus, Load, MarkRule, Method, Netmask, NextHopStatus,
+        Origin, Peer, Persistence, PlaneStatus, Ports, Prefix, Protocol, Rates, ReasonCount,
+        SCHEDULERS, SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole,
+        TableStatus, Timeouts, TunableValue, Tunnel,
     },
+    reload::Applied,
 };
 use crate::{
     director::{Changed, DirectorError},

@@ -8,6 +8,7 @@ use super::{
     names::Names,
 };
 use crate::api::types::{DestAddr, Family, Protocol, ServiceId};
+pub(super) use crate::model::text::service_word as service_text;
 
 /// A virtual service as it is typed.
 #[derive(Debug, Clone, Args)]
@@ -56,17 +57,6 @@ pub(super) fn service_id(text: &str, names: &dyn Names) -> Result<ServiceId, Fai
         }
         Some(_) => Err(Failure::new(format!("`{text}' has no port"))),
         None => Err(Failure::new(format!("`{rest}' is no address with port"))),
-    }
-}
-
-/// A virtual service as it would be typed.
-pub(super) fn service_text(id: ServiceId) -> String {
-    match id {
-        ServiceId::Address { protocol, address, port } => {
-            format!("{}:{}", protocol.name(), DestAddr { address, port })
-        }
-        ServiceId::Mark { mark, family: Family::Ipv4 } => format!("fwmark:{mark}"),
-        ServiceId::Mark { mark, family: Family::Ipv6 } => format!("fwmark6:{mark}"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod apply;
 mod argument;
 mod backend;
 mod backend_options;
@@ -60,8 +61,21 @@ pub enum Verb {
     Save(rules::Save),
     /// Replace the rules by those of a file, all or none
     Restore(rules::Restore),
+    /// Make the rules what a configuration file declares
+    Apply(apply::Apply),
+    /// Let the controller read its configuration file again
+    Reload(apply::Reload),
     /// Interfaces, next hops, tables, and why packets were not forwarded
     Status(status::Arguments),
+}
+
+/// How a verb ended that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was asked.
+    Done,
+    /// It was asked for a difference, and there is one.
+    Differs,
 }
 
 /// What a verb works with.
@@ -81,8 +95,9 @@ impl Verb {
     ///
     /// # Errors
     /// One line that says why not; nothing has changed then.
-    pub fn run(self, context: &mut Context<'_>) -> Result<(), Failure> {
-        match self {
+    pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, Failure> {
+        let done = match self {
+            Self::Apply(arguments) => return arguments.run(context),
             Self::Service(verb) => verb.run(context),
             Self::Backend(verb) => verb.run(context),
             Self::Connections(arguments) => arguments.run(context),
@@ -93,7 +108,9 @@ impl Verb {
             Self::Save(arguments) => arguments.run(context),
             Self::Restore(arguments) => arguments.run(context),
             Self::Status(arguments) => arguments.run(context),
-        }
+            Self::Reload(arguments) => arguments.run(context),
+        };
+        done.map(|()| Outcome::Done)
     }
 }
 

@@ -8,12 +8,13 @@ use std::{
 
 use clap::Args;
 
-use super::{Context, Failure, ipvsadm, service::Json};
+use super::{Context, Failure, apply::standing, ipvsadm, service::Json};
 use crate::{
     api::{
         client::ClientError,
         types::{Change, ChangeRequest, ListQuery, Listing, Timeouts},
     },
+    config,
     model::text,
 };
 
@@ -26,6 +27,9 @@ pub struct Save {
     /// The rules in JSON
     #[command(flatten)]
     json: Json,
+    /// The rules as a configuration file, for `apply` and `lvs-ctl run`
+    #[arg(long, conflicts_with = "json")]
+    toml: bool,
 }
 
 /// What to restore.
@@ -45,6 +49,11 @@ pub struct Restore {
 impl Save {
     /// Carries it out.
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        if self.toml {
+            let text = config::written(&standing(context)?);
+            context.print(&text.map_err(|error| Failure::new(error.to_string()))?);
+            return Ok(());
+        }
         let listing = context.controller.listing(&ListQuery::default())?;
         if self.json.json {
             return context.json(&listing);

@@ -4,7 +4,7 @@ use clap::{Args, builder::PossibleValuesParser};
 
 use super::{Failure, argument::ServiceArgument, service::Json};
 use crate::api::types::{
-    Family, Netmask, Persistence, Protocol, SCHEDULERS, SchedulerFlags, Service, ServiceId,
+    Netmask, Persistence, Protocol, SCHEDULERS, SchedulerFlags, Service, ServiceId,
 };
 
 /// A virtual service and what to say of it.
@@ -77,7 +77,7 @@ impl Describe {
             };
         }
         if let Some(text) = &self.netmask {
-            let netmask = netmask(text, service.id.family())?;
+            let netmask = Netmask::read(text, service.id.family()).map_err(Failure::new)?;
             let Some(persistence) = &mut service.persistence else {
                 return Err(Failure::new("--netmask needs --persistent"));
             };
@@ -87,41 +87,16 @@ impl Describe {
     }
 }
 
-/// A dotted mask, or a prefix length in either family.
-fn netmask(text: &str, family: Family) -> Result<Netmask, Failure> {
-    let length: Option<u32> = text.trim_start_matches('/').parse().ok();
-    match (family, length) {
-        (Family::Ipv4, Some(length @ 0..=32)) => {
-            let bits = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-            Ok(Netmask::Ipv4(bits.into()))
-        }
-        (Family::Ipv4, None) => match text.parse() {
-            Ok(mask) => Ok(Netmask::Ipv4(mask)),
-            Err(_) => Err(Failure::new(format!("`{text}' is no netmask"))),
-        },
-        (Family::Ipv6, Some(length @ 1..=128)) => match u8::try_from(length) {
-            Ok(length) => Ok(Netmask::Ipv6(length)),
-            Err(error) => Err(Failure::new(error.to_string())),
-        },
-        _ => Err(Failure::new(format!("`{text}' is no netmask for this address family"))),
-    }
-}
-
 fn flags(list: &str) -> Result<SchedulerFlags, Failure> {
     let mut flags = SchedulerFlags::default();
     if list == "none" {
         return Ok(flags);
     }
     for flag in list.split(',') {
-        match flag {
-            "flag-1" | "fallback" | "sh-fallback" | "mh-fallback" => flags.flag_1 = true,
-            "flag-2" | "port" | "sh-port" | "mh-port" => flags.flag_2 = true,
-            "flag-3" => flags.flag_3 = true,
-            _ => {
-                return Err(Failure::new(format!(
-                    "`{flag}' is no flag: fallback, port, flag-1, flag-2, flag-3"
-                )));
-            }
+        if !flags.set(flag) {
+            return Err(Failure::new(format!(
+                "`{flag}' is no flag: fallback, port, flag-1, flag-2, flag-3"
+            )));
         }
     }
     Ok(flags)

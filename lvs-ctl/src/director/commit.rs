@@ -110,7 +110,7 @@ impl Draft {
             Effect::Timeouts => self.note_setting(Setting::Timeouts),
             Effect::Tunables => self.note_setting(Setting::Tunables),
             Effect::Marks => self.note_setting(Setting::Marks),
-            Effect::Daemons => (),
+            Effect::Daemons | Effect::Declared => (),
         }
         self.made.push(change.clone());
     }

@@ -283,6 +283,25 @@ fn a_killed_controller_finds_its_rules_again() {
 }
 
 #[test]
+fn rules_move_to_a_directory_that_has_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| directory.path().join(name));
+    StateDir::move_rules(&from, &to).unwrap();
+    assert!(!to.exists());
+    let mut bench = Bench::new();
+    bench.director.keep_in(StateDir::open(&from).unwrap().durable()).unwrap();
+    bench.change(&[add_web(), add_rs("192.0.2.11")]);
+    StateDir::move_rules(&from, &to).unwrap();
+    assert!(StateDir::open(&from).unwrap().load().unwrap().is_none());
+    let (moved, revision) = StateDir::open(&to).unwrap().load().unwrap().unwrap();
+    assert_eq!(moved.snapshot(revision), bench.director.snapshot());
+    // Rules that are there already are not overwritten.
+    Bench::new().director.keep_in(StateDir::open(&from).unwrap()).unwrap();
+    StateDir::move_rules(&from, &to).unwrap();
+    assert_eq!(StateDir::open(&to).unwrap().load().unwrap().unwrap().1, revision);
+}
+
+#[test]
 fn a_line_cut_short_in_the_journal_was_never_answered() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::new();

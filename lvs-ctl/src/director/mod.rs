@@ -163,7 +163,12 @@ impl<D: DataPlane> Director<D> {
     /// The rules that mark packets, the most specific first.
     #[must_use]
     pub fn marks(&self) -> MarkListing {
-        MarkListing { revision: self.revision, marks: self.table.marks().rules().to_vec() }
+        let marks = self.table.marks();
+        MarkListing {
+            revision: self.revision,
+            marks: marks.rules().to_vec(),
+            declared: marks.declared().to_vec(),
+        }
     }
 
     /// The connections that `query` wants.
@@ -244,6 +249,7 @@ impl<D: DataPlane> Director<D> {
         });
         ServiceEntry {
             service: entry.service.clone(),
+            origin: entry.origin,
             stats: query.stats.then(|| statistics.service(&id, plane)),
             rates: query.rates.then(|| statistics.service_rates(&id)),
             dests: dests.collect(),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataplane::DataPlaneError,
     model::{
-        Change, Counters, Daemons, Dest, Invalid, Load, MarkRule, PlaneStatus, Rates, Service,
-        Timeouts, Tunable, TunableValue,
+        Change, Counters, Daemons, Dest, Invalid, Load, MarkRule, Origin, PlaneStatus, Rates,
+        Service, Timeouts, Tunable, TunableValue,
     },
 };
 
@@ -26,6 +26,9 @@ pub struct Listing {
 pub struct ServiceEntry {
     /// The service.
     pub service: Service,
+    /// Where it comes from.
+    #[serde(default)]
+    pub origin: Origin,
     /// Its counters, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Counters>,
@@ -97,6 +100,9 @@ pub struct MarkListing {
     pub revision: u64,
     /// The rules, the most specific first.
     pub marks: Vec<MarkRule>,
+    /// Those of them that the configuration file declares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<MarkRule>,
 }
 
 /// How the director is.

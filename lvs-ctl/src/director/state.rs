@@ -2,8 +2,8 @@
 //!
 //! A request is in the journal before it is answered, so a controller that is killed loses
 //! nothing; the journal grows with the changes and not with the table, and is folded into a new
-//! snapshot when it has grown as long as that. The host's own fall is another matter: nothing
-//! waits for the disk.
+//! snapshot when it has grown as long as that. The host's own fall is another matter: only a
+//! durable directory waits for the disk.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -25,6 +25,7 @@ const JOURNAL_MIN: u64 = 1 << 20;
 pub struct StateDir {
     path: PathBuf,
     journal: File,
+    durable: bool,
     journal_length: u64,
     snapshot_length: u64,
 }
@@ -86,7 +87,42 @@ impl StateDir {
         let opened = OpenOptions::new().create(true).append(true).open(&journal);
         let journal = opened.map_err(file("opening", &journal))?;
         let journal_length = journal.metadata().map_or(0, |metadata| metadata.len());
-        Ok(Self { path: path.into(), journal, journal_length, snapshot_length: 0 })
+        Ok(Self { path: path.into(), journal, durable: false, journal_length, snapshot_length: 0 })
+    }
+
+    /// Moves the rules that `from` keeps to `to`, unless `from` has none or `to` has some.
+    ///
+    /// # Errors
+    /// A file cannot be used; no rule is lost.
+    pub fn move_rules(from: &Path, to: &Path) -> Result<(), StateError> {
+        let [old, new] = [from, to].map(|directory| directory.join(SNAPSHOT));
+        if new.exists() || !old.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(to).map_err(file("making", to))?;
+        // Without a snapshot a journal means nothing, so that comes last.
+        let [old_journal, new_journal] = [from, to].map(|directory| directory.join(JOURNAL));
+        if old_journal.exists() {
+            fs::copy(&old_journal, &new_journal).map_err(file("writing", &new_journal))?;
+        }
+        let copy = to.join(format!("{SNAPSHOT}.new"));
+        fs::copy(&old, &copy).map_err(file("writing", &copy))?;
+        fs::rename(&copy, &new).map_err(file("renaming", &new))?;
+        for path in [old, old_journal] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(file("removing", &path)(source));
+                }
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on, what was answered is on the disk: it survives the fall of the host.
+    #[must_use]
+    pub fn durable(self) -> Self {
+        Self { durable: true, ..self }
     }
 
     /// The rules and their revision, if any were written.
@@ -128,7 +164,10 @@ impl StateDir {
         let mut line = serde_json::to_vec(&EntryRef { revision, changes })
             .map_err(|source| json(&path, source))?;
         line.push(b'\n');
-        if let Err(source) = self.journal.write_all(&line) {
+        let written = self.journal.write_all(&line);
+        let kept =
+            written.and_then(|()| if self.durable { self.journal.sync_data() } else { Ok(()) });
+        if let Err(source) = kept {
             // Half a line must not stand before the next one.
             self.journal.set_len(self.journal_length).ok();
             return Err(file("writing", &path)(source));
@@ -145,8 +184,12 @@ impl StateDir {
         let path = self.path.join(SNAPSHOT);
         let new = self.path.join(format!("{SNAPSHOT}.new"));
         let text = serde_json::to_vec(snapshot).map_err(|source| json(&path, source))?;
-        fs::write(&new, &text).map_err(file("writing", &new))?;
+        self.write_file(&new, &text).map_err(file("writing", &new))?;
         fs::rename(&new, &path).map_err(file("renaming", &path))?;
+        if self.durable {
+            let directory = File::open(&self.path).and_then(|directory| directory.sync_all());
+            directory.map_err(file("writing", &self.path))?;
+        }
         let journal = self.path.join(JOURNAL);
         self.journal.set_len(0).map_err(file("emptying", &journal))?;
         self.journal_length = 0;
@@ -158,6 +201,12 @@ impl StateDir {
     #[must_use]
     pub fn is_long(&self) -> bool {
         self.journal_length > self.snapshot_length.max(JOURNAL_MIN)
+    }
+
+    fn write_file(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        file.write_all(text)?;
+        if self.durable { file.sync_all() } else { Ok(()) }
     }
 
     fn read_journal(&self) -> Result<Vec<Entry>, StateError> {

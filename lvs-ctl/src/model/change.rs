@@ -18,6 +18,8 @@ pub enum Change {
     DeleteService(ServiceId),
     /// Deletes every virtual service.
     Flush,
+    /// Notes that the configuration file declares a virtual service; see [`super::Origin`].
+    Declare(ServiceId),
     /// Adds a real server at the head of its service's list.
     AddDest {
         /// The virtual service.
@@ -58,4 +60,6 @@ pub enum Change {
     AddMark(MarkRule),
     /// Deletes the rule that is just this.
     DeleteMark(MarkRule),
+    /// Notes that the configuration file declares a rule that marks packets.
+    DeclareMark(MarkRule),
 }

@@ -44,7 +44,11 @@ pub type Precedence = (Reverse<u8>, u32, bool);
 
 /// All rules, whatever order they came in: of those that match a packet, the most specific decides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Marks(Vec<MarkRule>);
+pub struct Marks {
+    rules: Vec<MarkRule>,
+    /// Those of the rules that the configuration file declares.
+    declared: Vec<MarkRule>,
+}
 
 impl MarkRule {
     /// The port ranges and how specific the rule is for each.
@@ -84,7 +88,7 @@ impl Marks {
     /// The rules, the most specific first.
     #[must_use]
     pub fn rules(&self) -> &[MarkRule] {
-        &self.0
+        &self.rules
     }
 
     /// Adds a rule.
@@ -95,16 +99,16 @@ impl Marks {
         if rule.mark == 0 {
             return Err(Invalid::InvalidOperation(super::Why::Mark));
         }
-        if self.0.contains(rule) {
+        if self.rules.contains(rule) {
             return Err(Invalid::MarkExists);
         }
         let contradicts =
             |other: &&MarkRule| other.mark != rule.mark && other.is_as_specific_as(rule);
-        if let Some(other) = self.0.iter().find(contradicts) {
+        if let Some(other) = self.rules.iter().find(contradicts) {
             return Err(Invalid::MarkConflict(other.to_string()));
         }
-        let place = self.0.partition_point(|other| other.order() < rule.order());
-        self.0.insert(place, rule.clone());
+        let place = self.rules.partition_point(|other| other.order() < rule.order());
+        self.rules.insert(place, rule.clone());
         Ok(())
     }
 
@@ -113,8 +117,30 @@ impl Marks {
     /// # Errors
     /// It is not there.
     pub fn delete(&mut self, rule: &MarkRule) -> Result<(), Invalid> {
-        let place = self.0.iter().position(|other| other == rule).ok_or(Invalid::NoMark)?;
-        self.0.remove(place);
+        let place = self.rules.iter().position(|other| other == rule).ok_or(Invalid::NoMark)?;
+        self.rules.remove(place);
+        self.declared.retain(|other| other != rule);
+        Ok(())
+    }
+
+    /// Those that the configuration file declares, in the order in which it came to declare them; see
+    /// [`super::Origin`].
+    #[must_use]
+    pub fn declared(&self) -> &[MarkRule] {
+        &self.declared
+    }
+
+    /// Notes that the configuration file declares a rule.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn declare(&mut self, rule: &MarkRule) -> Result<(), Invalid> {
+        if !self.rules.contains(rule) {
+            return Err(Invalid::NoMark);
+        }
+        if !self.declared.contains(rule) {
+            self.declared.push(rule.clone());
+        }
         Ok(())
     }
 }
@@ -219,10 +245,24 @@ mod tests {
         assert_eq!(marks.add(&web), Err(Invalid::MarkExists));
         marks.delete(&web).unwrap();
         assert_eq!(marks.delete(&web), Err(Invalid::NoMark));
+        assert_eq!(marks.declare(&web), Err(Invalid::NoMark));
         assert_eq!(
             marks.add(&MarkRule { mark: 0, ..web }).unwrap_err().code(),
             "invalid-operation"
         );
+    }
+
+    #[test]
+    fn the_files_rule_stays_the_files_until_it_is_deleted() {
+        let mut marks = Marks::default();
+        let web = rule(None, "192.0.2.0/24", "80", 1);
+        marks.add(&web).unwrap();
+        marks.declare(&web).unwrap();
+        marks.declare(&web).unwrap();
+        assert_eq!(marks.declared(), std::slice::from_ref(&web));
+        marks.delete(&web).unwrap();
+        marks.add(&web).unwrap();
+        assert_eq!(marks.declared(), []);
     }
 
     #[test]

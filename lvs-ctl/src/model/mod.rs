@@ -36,7 +36,7 @@ pub use self::{
     settings::{Daemons, SyncDaemon, SyncRequest, SyncRole, Timeouts},
     snapshot::{Snapshot, SnapshotDest, SnapshotError, SnapshotService},
     status::{InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, TableStatus},
-    table::{Effect, Table, VirtualService},
+    table::{Effect, Origin, Table, VirtualService},
     traffic::{Connection, Counters, EngineData, Load, Peer, Rates},
     tunables::{Tunable, TunableEffect, TunableRange, TunableValue, Tunables},
     way::{Hop, Way},

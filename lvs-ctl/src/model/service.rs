@@ -160,6 +160,18 @@ impl fmt::Display for ServiceId {
 }
 
 impl SchedulerFlags {
+    /// Sets the flag of that name, as any scheduler calls it; false if there is none.
+    #[must_use]
+    pub fn set(&mut self, name: &str) -> bool {
+        match name {
+            "flag-1" | "fallback" | "sh-fallback" | "mh-fallback" => self.flag_1 = true,
+            "flag-2" | "port" | "sh-port" | "mh-port" => self.flag_2 = true,
+            "flag-3" => self.flag_3 = true,
+            _ => return false,
+        }
+        true
+    }
+
     /// Whether no flag is set.
     #[must_use]
     pub fn is_empty(self) -> bool {
@@ -174,6 +186,26 @@ impl Netmask {
         match family {
             Family::Ipv4 => Self::Ipv4(Ipv4Addr::BROADCAST),
             Family::Ipv6 => Self::Ipv6(128),
+        }
+    }
+
+    /// Reads a mask for `family`: dotted, or a prefix length in either family.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn read(text: &str, family: Family) -> Result<Self, String> {
+        let length: Option<u8> = text.trim_start_matches('/').parse().ok();
+        match (family, length) {
+            (Family::Ipv4, Some(length @ 0..=32)) => {
+                let bits = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+                Ok(Self::Ipv4(bits.into()))
+            }
+            (Family::Ipv4, None) => text
+                .parse()
+                .map(Self::Ipv4)
+                .map_err(|_not_dotted| format!("`{text}' is no netmask")),
+            (Family::Ipv6, Some(length @ 1..=128)) => Ok(Self::Ipv6(length)),
+            _ => Err(format!("`{text}' is no netmask for this address family")),
         }
     }
 

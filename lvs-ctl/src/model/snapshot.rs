@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Daemons, Dest, Invalid, MarkRule, Marks, Pool, Service, Table, Timeouts, Tunables};
+use super::{
+    Daemons, Dest, Invalid, MarkRule, Marks, Origin, Pool, Service, Table, Timeouts, Tunables,
+};
 
 /// Raised when a snapshot of one version cannot be read as another.
 const VERSION: u32 = 1;
@@ -26,6 +28,9 @@ pub struct Snapshot {
     /// The rules that mark packets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<MarkRule>,
+    /// Those of them that the configuration file declares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared_marks: Vec<MarkRule>,
     /// The services, oldest first.
     pub services: Vec<SnapshotService>,
 }
@@ -36,6 +41,9 @@ pub struct Snapshot {
 pub struct SnapshotService {
     /// The service.
     pub service: Service,
+    /// Where it comes from.
+    #[serde(default)]
+    pub origin: Origin,
     /// Its real servers, newest first.
     pub dests: Vec<SnapshotDest>,
 }
@@ -77,6 +85,7 @@ impl Table {
             .into_iter()
             .map(|entry| SnapshotService {
                 service: entry.service.clone(),
+                origin: entry.origin,
                 dests: entry
                     .pool
                     .iter()
@@ -91,6 +100,7 @@ impl Table {
             daemons: self.daemons().clone(),
             tunables: self.tunables().clone(),
             marks: self.marks().rules().to_vec(),
+            declared_marks: self.marks().declared().to_vec(),
             services,
         }
     }
@@ -108,7 +118,7 @@ impl Table {
         }
         let mut table = Self::default();
         table.restore_settings(snapshot.timeouts, snapshot.daemons.clone());
-        table.restore_switches(tunables(&snapshot.tunables)?, marks(&snapshot.marks)?);
+        table.restore_switches(tunables(&snapshot.tunables)?, marks(snapshot)?);
         for entry in &snapshot.services {
             let mut pool = Pool::default();
             for real in entry.dests.iter().rev() {
@@ -119,7 +129,7 @@ impl Table {
             if table.get(&entry.service.id).is_some() {
                 return Err(SnapshotError::Twice(entry.service.id.to_string()));
             }
-            table.insert(entry.service.clone(), pool);
+            table.insert(entry.service.clone(), pool, entry.origin);
         }
         Ok(table)
     }
@@ -132,8 +142,9 @@ fn tunables(saved: &Tunables) -> Result<Tunables, Invalid> {
     Ok(tunables)
 }
 
-fn marks(saved: &[MarkRule]) -> Result<Marks, Invalid> {
+fn marks(saved: &Snapshot) -> Result<Marks, Invalid> {
     let mut marks = Marks::default();
-    saved.iter().try_for_each(|rule| marks.add(rule))?;
+    saved.marks.iter().try_for_each(|rule| marks.add(rule))?;
+    saved.declared_marks.iter().try_for_each(|rule| marks.declare(rule))?;
     Ok(marks)
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Change, Daemons, Dest, DestAddr, Host, Invalid, Marks, Pool, Service, ServiceId, SyncRequest,
     SyncRole, Timeouts, Tunables, check,
@@ -28,9 +30,26 @@ pub struct VirtualService {
     pub service: Service,
     /// Its real servers.
     pub pool: Pool,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Counts additions to the table: another serial under the same identity means that the
     /// service was deleted and added again in between.
     pub serial: u64,
+}
+
+/// Where a virtual service comes from.
+///
+/// The configuration file owns the services that it declares: one that it declares no more is
+/// deleted when the file is applied again. A service made by a command becomes the file's when the
+/// file declares it, and whoever deletes a service deletes its origin with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A command added it.
+    #[default]
+    Command,
+    /// The configuration file declares it.
+    File,
 }
 
 /// What a change touched.
@@ -40,6 +59,8 @@ pub enum Effect {
     Service(ServiceId),
     /// These services are gone.
     Flushed(Vec<ServiceId>),
+    /// Nothing that packets see: the origin of a service or of a rule that marks packets.
+    Declared,
     /// No rule: the counters of one service, or of all.
     Zeroed(Option<ServiceId>),
     /// The timeouts.
@@ -98,6 +119,7 @@ impl Table {
             Change::EditService(service) => self.edit_service(service),
             Change::DeleteService(id) => self.delete_service(id),
             Change::Flush => Ok(self.flush()),
+            Change::Declare(id) => self.declare(id),
             Change::AddDest { service, dest } => self.add_dest(service, *dest, host),
             Change::EditDest { service, dest } => self.edit_dest(service, *dest),
             Change::DeleteDest { service, dest } => self.delete_dest(service, dest),
@@ -110,6 +132,7 @@ impl Table {
             }
             Change::AddMark(rule) => self.marks.add(rule).map(|()| Effect::Marks),
             Change::DeleteMark(rule) => self.marks.delete(rule).map(|()| Effect::Marks),
+            Change::DeclareMark(rule) => self.marks.declare(rule).map(|()| Effect::Declared),
         }
     }
 
@@ -118,14 +141,14 @@ impl Table {
             return Err(Invalid::ServiceExists);
         }
         check::service(service)?;
-        self.insert(service.clone(), Pool::default());
+        self.insert(service.clone(), Pool::default(), Origin::Command);
         Ok(Effect::Service(service.id))
     }
 
-    pub(super) fn insert(&mut self, service: Service, pool: Pool) {
+    pub(super) fn insert(&mut self, service: Service, pool: Pool, origin: Origin) {
         self.serial += 1;
         let id = service.id;
-        let entry = VirtualService { service, pool, serial: self.serial };
+        let entry = VirtualService { service, pool, origin, serial: self.serial };
         self.services.insert(id, Arc::new(entry));
     }
 
@@ -153,6 +176,12 @@ impl Table {
 
     fn flush(&mut self) -> Effect {
         Effect::Flushed(std::mem::take(&mut self.services).into_keys().collect())
+    }
+
+    fn declare(&mut self, id: &ServiceId) -> Result<Effect, Invalid> {
+        let entry = self.services.get_mut(id).ok_or(Invalid::NoService)?;
+        Arc::make_mut(entry).origin = Origin::File;
+        Ok(Effect::Declared)
     }
 
     fn add_dest(&mut self, id: &ServiceId, dest: Dest, host: &dyn Host) -> Result<Effect, Invalid> {

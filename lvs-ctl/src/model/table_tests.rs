@@ -2,7 +2,8 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
-    Family, LoopbackOnly, Method, Netmask, Persistence, Protocol, SchedulerFlags, Tunnel, Why,
+    Family, LoopbackOnly, MarkRule, Method, Netmask, Persistence, Ports, Protocol, SchedulerFlags,
+    Tunnel, Why,
 };
 
 fn ip(text: &str) -> IpAddr {
@@ -229,4 +230,30 @@ fn a_snapshot_restores_order_and_history() {
     let restored = Table::restore(&snapshot).unwrap();
     assert_eq!(restored.snapshot(7), snapshot);
     assert_eq!(order(&restored), ["192.0.2.11:80", "192.0.2.12:80"]);
+}
+
+#[test]
+fn the_files_service_stays_the_files_until_it_is_deleted() {
+    let origin = |table: &Table| table.get(&web()).unwrap().origin;
+    let add = Change::AddService(service(web()));
+    let (mut table, _) = table(&[add.clone(), Change::Declare(web())]);
+    let edit = Service { scheduler: "rr".into(), ..service(web()) };
+    for change in [Change::EditService(edit), add_dest(dest("192.0.2.11"))] {
+        table.apply(&change, &LoopbackOnly).unwrap();
+    }
+    assert_eq!(origin(&table), Origin::File);
+    let destination = "192.0.2.0/24".parse().unwrap();
+    let mark = MarkRule { protocol: None, destination, ports: Ports::default(), mark: 7 };
+    for change in [Change::AddMark(mark.clone()), Change::DeclareMark(mark.clone())] {
+        table.apply(&change, &LoopbackOnly).unwrap();
+    }
+    let restored = Table::restore(&table.snapshot(1)).unwrap();
+    assert_eq!(origin(&restored), Origin::File);
+    assert_eq!(restored.marks().declared(), [mark]);
+    for change in [Change::DeleteService(web()), add] {
+        table.apply(&change, &LoopbackOnly).unwrap();
+    }
+    assert_eq!(origin(&table), Origin::Command);
+    let nobodys = Change::Declare(ServiceId::Mark { mark: 7, family: Family::Ipv4 });
+    assert_eq!(table.apply(&nobodys, &LoopbackOnly), Err(Invalid::NoService));
 }

@@ -1,6 +1,9 @@
 //! A controller on a socket of its own, over a data plane in memory; and the names of the recordings.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
+pub mod configured;
+pub mod meddling;
+pub mod random;
 pub mod typed;
 
 use std::{
@@ -9,11 +12,12 @@ use std::{
     str::FromStr,
 };
 
+use axum::Router;
 use lvs_ctl::{
     api::{client::Client, server},
     cli::names::{Names, Services},
     dataplane::memory::Memory,
-    director::{self, Director, Options},
+    director::{self, Director, Handle, Options},
     model::{Host, LinkFacts, Protocol, text::Naming},
 };
 use tempfile::TempDir;
@@ -34,7 +38,15 @@ impl Scratch {
 
     /// Starts a controller after `prepare` had its way with the director.
     pub fn with(prepare: impl FnOnce(Director<Memory>) -> Director<Memory>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::serving(tempfile::tempdir().unwrap(), prepare, |_| Router::new())
+    }
+
+    /// The same in a directory that is there, with routes that `more` makes.
+    pub fn serving(
+        directory: TempDir,
+        prepare: impl FnOnce(Director<Memory>) -> Director<Memory>,
+        more: impl FnOnce(Handle) -> Router,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -46,7 +58,8 @@ impl Scratch {
         let socket = directory.path().join("lvs.sock");
         let listener = runtime.block_on(async {
             let (handle, _) = director::spawn(director);
-            (server::bind(&socket).unwrap(), server::router(handle))
+            let router = server::router(handle.clone()).merge(more(handle));
+            (server::bind(&socket).unwrap(), router)
         });
         runtime.spawn(async move { axum::serve(listener.0, listener.1).await });
         Self { directory, plane, runtime }

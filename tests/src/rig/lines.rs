@@ -10,7 +10,7 @@ use lvs_ctl::{
         },
     },
     cli::{
-        self, Context,
+        self, Context, Outcome,
         ipvsadm::{self, Program, Streams},
         names::System,
     },
@@ -67,7 +67,8 @@ fn own_dialect(
         Ok(OwnDialect { verb }) => {
             let names = System::default();
             match verb.run(&mut Context { controller, names: &names, output, error }) {
-                Ok(()) => return 0,
+                Ok(Outcome::Done) => return 0,
+                Ok(Outcome::Differs) => return 2,
                 Err(failure) => failure.to_string(),
             }
         }

@@ -29,19 +29,32 @@ const MODULES: &[Module] = &[
         may_use: &["model", "plan", "dataplane", "netlink"],
         never: &["dataplane::kernel", "netlink::rtnetlink"],
     },
-    // 5: what goes on by itself; each with an adapter of its own
+    // 5: the configuration file
+    module(
+        "config",
+        &[
+            "model",
+            "director::Listing",
+            "director::ServiceEntry",
+            "director::DestEntry",
+            "director::TunableListing",
+            "director::MarkListing",
+        ],
+    ),
+    // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director::Handle", "director::handle"]),
     module("resolve", &["model", "director", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
+    module("reload", &["config", "director"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),
     module("sweep", &["model", "director::Handle", "director::handle"]),
-    // 6: what others see; of layer 5 its snapshots
-    module("api", &["model", "director", "estimator", "listing"]),
+    // 7: what others see; of layer 6 its snapshots
+    module("api", &["model", "director", "estimator", "listing", "config::Step", "reload"]),
     module("metrics", &["model", "director::Handle", "director::handle", "estimator", "listing"]),
-    // 7: the operator's hands; clients of the API
-    module("cli", &["model", "api::types", "api::client"]),
+    // 8: the operator's hands; clients of the API
+    module("cli", &["model", "config", "api::types", "api::client"]),
     module("tui", &["model::text", "api::types", "api::client"]),
-    // 8: where the concrete types meet
+    // 9: where the concrete types meet
     Module { name: "daemon", may_use: &["*"], never: &["cli", "tui"] },
 ];
 

@@ -66,6 +66,7 @@ impl Controller {
             .env(SOCKET_VARIABLE, directory.join("socket"))
             .env("LVS_PIN_DIR", place.bpffs().join("lvs-oracle"))
             .env("LVS_STATE_DIR", directory.join("state"))
+            .env("LVS_CONFIG", "/dev/null")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

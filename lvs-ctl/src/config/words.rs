@@ -1,0 +1,107 @@
+//! Rules and their differences in the file's words.
+
+use super::{
+    backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
+    service::flags,
+    switches::FileMark,
+};
+use crate::model::{Dest, MarkRule, Service, Timeouts};
+
+/// What there is to say of something: names with values, and whether the value is the default.
+type Fields = Vec<(&'static str, String, bool)>;
+
+/// What is to be said of a new service.
+pub(super) fn service(service: &Service) -> String {
+    described(&fields_of_service(service))
+}
+
+/// How `new` differs from `old`; empty if it does not.
+pub(super) fn service_difference(old: &Service, new: &Service) -> String {
+    difference(fields_of_service(old), fields_of_service(new))
+}
+
+/// What is to be said of a new real server.
+pub(super) fn dest(dest: &Dest) -> String {
+    described(&fields_of_dest(dest))
+}
+
+/// How `new` differs from `old`; empty if it does not.
+pub(super) fn dest_difference(old: &Dest, new: &Dest) -> String {
+    difference(fields_of_dest(old), fields_of_dest(new))
+}
+
+/// How `new` differs from `old`; empty if it does not.
+pub(super) fn timeouts_difference(old: Timeouts, new: Timeouts) -> String {
+    let fields = |Timeouts { tcp_s, tcp_fin_s, udp_s }| {
+        [("tcp", tcp_s), ("tcp_fin", tcp_fin_s), ("udp", udp_s)]
+            .map(|(name, timeout)| (name, timeout.to_string(), false))
+            .to_vec()
+    };
+    difference(fields(old), fields(new))
+}
+
+/// A rule that marks packets.
+pub(super) fn mark(rule: &MarkRule) -> String {
+    let FileMark { protocol, destination, ports, mark } = FileMark::new(rule);
+    let protocol = protocol.map(|protocol| format!(" protocol {}", protocol.name()));
+    let ports = ports.map(|ports| format!(" ports {ports}"));
+    let [protocol, ports] = [protocol, ports].map(Option::unwrap_or_default);
+    format!("{mark}{protocol} destination {destination}{ports}")
+}
+
+fn fields_of_service(service: &Service) -> Fields {
+    let flags = flags(service).collect::<Vec<_>>().join(",");
+    let netmask = service.persistence.map(|persistence| persistence.netmask);
+    let netmask = netmask.filter(|mask| !mask.is_host()).map(|mask| mask.to_string());
+    let persistent = service.persistence.map(|persistence| persistence.timeout_s.to_string());
+    let or = |name, value: Option<String>, default: &str| {
+        let is_default = value.is_none();
+        (name, value.unwrap_or_else(|| default.to_owned()), is_default)
+    };
+    vec![
+        ("scheduler", service.scheduler.clone(), false),
+        or("flags", Some(flags).filter(|flags| !flags.is_empty()), "none"),
+        or("persistent", persistent, "off"),
+        or("netmask", netmask, "none"),
+        or("engine", service.engine.clone(), "none"),
+        ("one_packet", service.one_packet.to_string(), !service.one_packet),
+    ]
+}
+
+fn fields_of_dest(dest: &Dest) -> Fields {
+    let FileBackend { weight, method, upper, lower, tunnel, tunnel_port, tunnel_checksum, .. } =
+        FileBackend::new(dest);
+    let word = match (method, tunnel) {
+        (MethodWord::Dr, _) => "dr",
+        (MethodWord::Nat, _) => "nat",
+        (MethodWord::Tunnel, None | Some(TunnelWord::Ipip)) => "tunnel ipip",
+        (MethodWord::Tunnel, Some(TunnelWord::Gue)) => "tunnel gue",
+        (MethodWord::Tunnel, Some(TunnelWord::Gre)) => "tunnel gre",
+    };
+    let checksum = match tunnel_checksum.unwrap_or(ChecksumWord::None) {
+        ChecksumWord::None => "none",
+        ChecksumWord::Full => "full",
+        ChecksumWord::Remote => "remote",
+    };
+    let port = tunnel_port.map(|port| port.to_string());
+    let without_port = port.is_none();
+    vec![
+        ("method", word.to_owned(), false),
+        ("weight", weight.to_string(), false),
+        ("upper", upper.to_string(), upper == 0),
+        ("lower", lower.to_string(), lower == 0),
+        ("tunnel_port", port.unwrap_or_else(|| "none".to_owned()), without_port),
+        ("tunnel_checksum", checksum.to_owned(), checksum == "none"),
+    ]
+}
+
+fn described(fields: &Fields) -> String {
+    let said = fields.iter().filter(|(_, _, is_default)| !is_default);
+    said.map(|(name, value, _)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn difference(old: Fields, new: Fields) -> String {
+    let pairs = old.into_iter().zip(new).filter(|(old, new)| old.1 != new.1);
+    let words = pairs.map(|((name, old, _), (_, new, _))| format!("{name} {old} -> {new}"));
+    words.collect::<Vec<_>>().join(", ")
+}

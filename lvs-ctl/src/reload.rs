@@ -1,0 +1,154 @@
+//! The configuration file read again: by a signal, or because somebody asked.
+
+#![forbid(unsafe_code)]
+
+use std::{io, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::{
+    config::{Config, ConfigError, Mistake, Overrides, Setup, Standing, Step, difference},
+    director::{ChangeRequest, DirectorError, Handle, ListQuery},
+};
+
+/// How often it begins anew because somebody else changed the table meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// What a file changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The table's revision now.
+    pub revision: u64,
+    /// The steps that were made, in order.
+    pub steps: Vec<Step>,
+    /// What the file says that does not hold before a new start, a remark each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
+}
+
+/// Why a file changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The director refuses what stands at a place of the file.
+    #[error(transparent)]
+    Refused(#[from] Mistake),
+    /// The director does nothing.
+    #[error(transparent)]
+    Director(#[from] DirectorError),
+    /// Others change the table all the time.
+    #[error("the table changes too fast")]
+    TooFast,
+}
+
+/// Where an answer goes.
+pub type Answer = oneshot::Sender<Result<Applied, ReloadError>>;
+
+/// The file that a controller started with, and where it goes.
+#[derive(Debug)]
+pub struct Reloader {
+    handle: Handle,
+    file: PathBuf,
+    overrides: Overrides,
+    setup: Setup,
+}
+
+/// Makes the table say what `config` declares: all of it, or none.
+///
+/// # Errors
+/// Nothing has changed then.
+pub async fn declare(handle: &Handle, config: &Config) -> Result<Applied, ReloadError> {
+    for _ in 0..ATTEMPTS {
+        let standing = Standing {
+            listing: handle.listing(ListQuery::default()).await?,
+            timeouts: handle.settings().await?.timeouts,
+            tunables: handle.tunables().await?,
+            marks: handle.marks().await?,
+        };
+        let revision = standing.listing.revision;
+        let difference = difference(&config.rules, &standing);
+        if difference.is_empty() {
+            return Ok(Applied { revision, steps: Vec::new(), waiting: Vec::new() });
+        }
+        let request = ChangeRequest {
+            changes: difference.changes(),
+            all_or_nothing: true,
+            if_revision: Some(revision),
+        };
+        match handle.change(request).await {
+            Ok(changed) => {
+                let revision = changed.revision;
+                return Ok(Applied { revision, steps: difference.steps, waiting: Vec::new() });
+            }
+            Err(DirectorError::Stale { .. }) => (),
+            Err(DirectorError::Refused { index, invalid }) => {
+                let words = invalid.detail().unwrap_or_else(|| invalid.to_string());
+                return Err(config.blame(&difference.key(index), words.trim()).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ReloadError::TooFast)
+}
+
+impl Reloader {
+    /// Reads `file` again for a director that was set up so.
+    #[must_use]
+    pub fn new(handle: Handle, file: PathBuf, overrides: Overrides, setup: Setup) -> Self {
+        Self { handle, file, overrides, setup }
+    }
+
+    /// Reads the file whenever `SIGHUP` comes or somebody asks, until the task is aborted.
+    ///
+    /// # Errors
+    /// The signal cannot be awaited.
+    pub fn spawn(self) -> io::Result<(mpsc::Sender<Answer>, JoinHandle<()>)> {
+        let hangup = signal(SignalKind::hangup())?;
+        let (sender, receiver) = mpsc::channel(8);
+        Ok((sender, tokio::spawn(self.serve(hangup, receiver))))
+    }
+
+    async fn serve(self, mut hangup: Signal, mut asked: mpsc::Receiver<Answer>) {
+        loop {
+            let answer = tokio::select! {
+                hung_up = hangup.recv() => hung_up.map(|()| None),
+                asked = asked.recv() => asked.map(Some),
+            };
+            let Some(answer) = answer else { return };
+            let done = self.reload().await;
+            match &done {
+                Ok(applied) => log(applied),
+                Err(error) => tracing::error!(%error, "the configuration file changes nothing"),
+            }
+            if let Some(answer) = answer {
+                // Whoever asked may be gone.
+                answer.send(done).ok();
+            }
+        }
+    }
+
+    async fn reload(&self) -> Result<Applied, ReloadError> {
+        let file = self.file.clone();
+        let config = tokio::task::spawn_blocking(move || Config::read(&file)).await;
+        let config = config.map_err(|_stopping| DirectorError::Stopped)??;
+        let waiting = self.setup.waiting(&Setup::new(&self.overrides, &config.file));
+        Ok(Applied { waiting, ..declare(&self.handle, &config).await? })
+    }
+}
+
+fn log(applied: &Applied) {
+    for step in &applied.steps {
+        tracing::info!("{step}");
+    }
+    for remark in &applied.waiting {
+        tracing::warn!("{remark}");
+    }
+    tracing::info!(revision = applied.revision, "the configuration file is applied");
+}
