@@ -2,7 +2,9 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     fs, io,
+    ops::ControlFlow,
     os::unix::{fs::PermissionsExt, net::UnixStream as StdUnixStream},
     path::Path,
     sync::Arc,
@@ -21,17 +23,28 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use tokio::{net::UnixListener, sync::broadcast};
+use tokio::{
+    net::UnixListener,
+    sync::{broadcast, mpsc},
+    task,
+};
 
 use super::types::{
     ChangeAnswer, ChangeRequest, ConnectionQuery, Event, ListParameters, ListQuery, Problem,
 };
-use crate::director::{DirectorError, Handle};
+use crate::{
+    dataplane::DataPlaneError,
+    director::{DirectorError, Found, Handle},
+};
 
 /// The largest request, bytes: a restore of a million rules.
 const BODY_MAX: usize = 512 << 20;
 /// Connections go out in pieces of about this many bytes.
 const CHUNK: usize = 64 << 10;
+/// So many bytes more fit: the last connection of a piece.
+const SPARE: usize = 1 << 10;
+/// So many pieces wait for a slow reader.
+const CHUNKS: usize = 4;
 
 /// An answer that is not a success.
 struct Failure(StatusCode, Problem);
@@ -115,16 +128,29 @@ async fn connections(
     query: Result<Query<ConnectionQuery>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(query) = query?;
-    let mut connections = handle.connections(query).await?.into_iter();
-    let chunks = std::iter::from_fn(move || {
-        let mut chunk = Vec::new();
-        while chunk.len() < CHUNK {
-            let Some(connection) = connections.next() else { break };
-            push_line(&mut chunk, &connection);
+    let found = handle.connections(query).await?;
+    // The table is read as fast as the client takes it, and nobody else waits for either.
+    let (sender, mut chunks) = mpsc::channel(CHUNKS);
+    task::spawn_blocking(move || send(&found, &sender));
+    Ok(lines(stream::poll_fn(move |context| chunks.poll_recv(context))))
+}
+
+/// Sends connections as lines, until the client is gone.
+fn send(found: &Found, chunks: &mpsc::Sender<Result<Vec<u8>, DataPlaneError>>) {
+    let mut chunk = Vec::with_capacity(CHUNK + SPARE);
+    let shown = found.visit(&mut |connection| {
+        push_line(&mut chunk, &connection);
+        if chunk.len() < CHUNK {
+            return ControlFlow::Continue(());
         }
-        (!chunk.is_empty()).then_some(Ok(chunk))
+        let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + SPARE));
+        match chunks.blocking_send(Ok(full)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_gone) => ControlFlow::Break(()),
+        }
     });
-    Ok(lines(stream::iter(chunks)))
+    // An error breaks the answer off, so that nobody takes it for the whole.
+    chunks.blocking_send(shown.map(|()| chunk)).ok();
 }
 
 /// One line for each request that changed rules. The stream ends when the reader is too slow:
@@ -135,12 +161,14 @@ async fn watch(State(handle): State<Handle>) -> Result<Response, Failure> {
         let event = receiver.recv().await.ok()?;
         let mut line = Vec::new();
         push_line(&mut line, &*event);
-        Some((Ok(line), receiver))
+        Some((Ok::<_, Infallible>(line), receiver))
     });
     Ok(lines(events))
 }
 
-fn lines(chunks: impl Stream<Item = Result<Vec<u8>, Infallible>> + Send + 'static) -> Response {
+fn lines<E: Error + Send + Sync + 'static>(
+    chunks: impl Stream<Item = Result<Vec<u8>, E>> + Send + 'static,
+) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(chunks)).into_response()
 }
 

@@ -7,7 +7,10 @@ use super::{
     ipvsadm::address::{self, HostPort},
     names::Names,
 };
-use crate::api::types::{DestAddr, Family, Protocol, ServiceId};
+use crate::{
+    api::types::{DestAddr, Family, Protocol, ServiceId},
+    model::service_text,
+};
 
 /// A virtual service as it is typed.
 #[derive(Debug, Clone, Args)]
@@ -61,13 +64,7 @@ pub(super) fn service_id(text: &str, names: &dyn Names) -> Result<ServiceId, Fai
 
 /// A virtual service as it would be typed.
 pub(super) fn service_text(id: ServiceId) -> String {
-    match id {
-        ServiceId::Address { protocol, address, port } => {
-            format!("{}:{}", protocol.name(), DestAddr { address, port })
-        }
-        ServiceId::Mark { mark, family: Family::Ipv4 } => format!("fwmark:{mark}"),
-        ServiceId::Mark { mark, family: Family::Ipv6 } => format!("fwmark6:{mark}"),
-    }
+    service_text::write(id)
 }
 
 /// What a message about a real server begins with.

@@ -10,12 +10,14 @@
 //! | [`icmp`] | errors, and the way of those about tunnels |
 //! | `place` | the thread's own network, mounts and bpffs |
 //! | `run` | one frame through the program |
+//! | [`burst`] | one packet from ever other clients |
 //! | `clock` | time, let pass by hand |
 //! | `lines` | command lines, to the director next door |
 //! | `switches` | tunables and marks, and taking them back |
 //! | `wire` | frames sent for real |
 //! | [`way`] | which way a packet went, and whether it did so to the byte |
 
+pub mod burst;
 mod clock;
 pub mod icmp;
 mod lines;
@@ -26,7 +28,9 @@ mod switches;
 pub mod way;
 mod wire;
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::Xdp;
@@ -40,7 +44,7 @@ use lvs_ctl::{
 pub use self::{
     lines::Said,
     place::Place,
-    run::{Fate, run},
+    run::{Action, Fate, run},
 };
 use self::{
     packet::{Mac, Packet},
@@ -192,8 +196,22 @@ impl<'p> Rig<'p> {
     /// If the table cannot be read.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
-        let all = ConnectionQuery::default();
-        self.director.connections(&all).expect("the connections of the table")
+        let mut all = Vec::new();
+        self.each_connection(&ConnectionQuery::default(), &mut |connection| all.push(connection));
+        all
+    }
+
+    /// Shows those connections that a query wants.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    pub fn each_connection(&self, query: &ConnectionQuery, visit: &mut dyn FnMut(Connection)) {
+        let found = self.director.connections(query.clone());
+        let shown = found.visit(&mut |connection| {
+            visit(connection);
+            ControlFlow::Continue(())
+        });
+        shown.expect("the connections of the table");
     }
 
     /// Packets that were not forwarded, by the name of the reason.
