@@ -132,7 +132,8 @@ impl Connections for Memory {
         service: Option<&ServiceId>,
         visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
     ) -> Result<(), DataPlaneError> {
-        for connection in self.state().connections.clone() {
+        let nth = |index: usize| self.state().connections.get(index).cloned();
+        for connection in (0..).map_while(nth) {
             let id = connection.protocol.map(|protocol| ServiceId::Address {
                 protocol,
                 address: connection.vip.address,
