@@ -6,6 +6,7 @@
 mod concurrency;
 mod flood;
 mod locality;
+mod many;
 mod marks;
 mod persistence;
 mod random;

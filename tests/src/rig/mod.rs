@@ -37,8 +37,11 @@ use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use lvs_ctl::{
     dataplane::kernel::{Kernel, Sweeper, Time, attach::Hook, load},
-    director::{ConnectionQuery, Director, ListQuery, Listing, Options},
-    model::{Connection, Hop, LoopbackOnly, Timeouts, Way},
+    director::{
+        ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, ListQuery, Listing,
+        Options,
+    },
+    model::{Change, Connection, Hop, LoopbackOnly, Timeouts, Way},
 };
 
 pub use self::{
@@ -169,6 +172,16 @@ impl<'p> Rig<'p> {
         let said = self.type_in(line);
         ensure!(said.exit == 0, "`{line}`: exit {}, {}", said.exit, said.error.trim());
         Ok(said.output)
+    }
+
+    /// Makes changes that would be too many lines.
+    ///
+    /// # Errors
+    /// None was made.
+    pub fn change(&mut self, changes: Vec<Change>) -> Result<Changed, DirectorError> {
+        let changed = self.director.change(&ChangeRequest { changes, ..ChangeRequest::default() });
+        self.show_ways();
+        changed
     }
 
     /// The services and their real servers, newest first.
