@@ -80,7 +80,11 @@ fn every_port_of_an_address_may_be_a_service_of_its_own_and_one_more() {
     rig.must("ipvsadm -A -t 198.18.0.1:80 -s rr").unwrap();
     let refused = rig.type_in("ipvsadm -A -t 198.18.0.1:81 -s rr");
     assert_ne!(refused.exit, 0, "{}", refused.output);
-    assert!(refused.error.contains("no room for another service, only for 65536"), "{}", refused.error);
+    assert!(
+        refused.error.contains("no room for another service, only for 65536"),
+        "{}",
+        refused.error
+    );
     rig.must("ipvsadm -D -t 192.168.4.5:7").unwrap();
     rig.must("ipvsadm -A -t 198.18.0.1:81 -s rr").unwrap();
 }

@@ -291,6 +291,20 @@ fn a_template_is_assured_when_a_datagram_is_answered() {
 }
 
 #[test]
+fn a_connection_assures_no_template_toward_another_real_server() {
+    let mut director = persistent(Method::MASQ, 80);
+    director.receives(&frame(client(10, 0), VIP)).is(FORWARDED);
+    director.tables.maps.dests[0].flags &= !Dest::AVAILABLE;
+    director.tables.maps.pools[0].weight = 0;
+    assert_eq!(opens(&mut director, client(10, 1), VIP), 1);
+    director.tables.maps.dests[0].flags |= Dest::AVAILABLE;
+    director.receives(&frame(client(10, 0), VIP).tcp(ACK)).is(FORWARDED);
+    assert_eq!(assured(&director), (1, 0));
+    director.receives(&frame(client(10, 1), VIP).tcp(ACK)).is(FORWARDED);
+    assert_eq!(assured(&director), (1, 1));
+}
+
+#[test]
 fn the_template_of_a_masked_client_is_assured_too() {
     let mut director = persistent(Method::DIRECT_ROUTE, 0);
     edit(&mut director, |service| service.netmask = be32([255, 255, 0, 0].into()).raw());
