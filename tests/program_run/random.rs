@@ -131,6 +131,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..4u32).prop_map(|value| Event::Tunable { name: "conn_reuse_mode", value }),
         1 => (0..2u32)
             .prop_map(|value| Event::Tunable { name: "expire_quiescent_template", value }),
+        1 => (0..2u32).prop_map(|value| Event::Tunable { name: "expire_nodest_conn", value }),
         2 => seconds.prop_map(Event::Wait),
         1 => timeouts.prop_map(Event::Set),
     ]
@@ -187,6 +188,7 @@ impl Both<'_, '_> {
                 let tunables = &mut self.reference.tunables;
                 match name {
                     "conn_reuse_mode" => tunables.conn_reuse_mode = value,
+                    "expire_nodest_conn" => tunables.expire_nodest_conn = value != 0,
                     _ => tunables.expire_quiescent_template = value != 0,
                 }
             }

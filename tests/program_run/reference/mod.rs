@@ -63,11 +63,12 @@ pub(crate) struct Director {
 pub(crate) struct Tunables {
     pub(crate) conn_reuse_mode: u32,
     pub(crate) expire_quiescent_template: bool,
+    pub(crate) expire_nodest_conn: bool,
 }
 
 impl Default for Tunables {
     fn default() -> Self {
-        Self { conn_reuse_mode: 1, expire_quiescent_template: false }
+        Self { conn_reuse_mode: 1, expire_quiescent_template: false, expire_nodest_conn: false }
     }
 }
 
@@ -109,7 +110,11 @@ impl Director {
         let Some(conn) = self.conns.get(&key) else { return self.begin(key, flags) };
         let dest = &self.dests[conn.dest];
         if !dest.is_present {
-            return Way::Dropped;
+            if !self.tunables.expire_nodest_conn {
+                return Way::Dropped;
+            }
+            self.end(key);
+            return self.begin(key, flags);
         }
         let (at, masq) = (dest.at, self.services[dest.service].masq);
         self.advance(key, if masq { Seen::Input } else { Seen::InputOnly }, flags);
@@ -138,7 +143,9 @@ impl Director {
     /// Lets seconds pass.
     pub(crate) fn wait(&mut self, seconds: u64) {
         self.now += seconds;
-        let over = self.conns.iter().filter(|(_, conn)| conn.expires <= self.now);
+        let over = self.conns.iter().filter(|(_, conn)| {
+            conn.expires <= self.now || (self.tunables.expire_nodest_conn && self.is_orphan(conn))
+        });
         for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.end(key);
         }
@@ -232,10 +239,18 @@ impl Director {
         Way::Forwarded(self.dests[dest].at)
     }
 
+    fn is_orphan(&self, conn: &Conn) -> bool {
+        !self.dests[conn.dest].is_present
+    }
+
     /// Whether a SYN begins the connection anew.
     fn is_over(&self, conn: &Conn) -> bool {
         let mode = self.tunables.conn_reuse_mode;
-        let is_masq = self.services[self.dests[conn.dest].service].masq;
+        let dest = &self.dests[conn.dest];
+        if self.tunables.expire_nodest_conn && dest.weight == 0 {
+            return true;
+        }
+        let is_masq = self.services[dest.service].masq;
         match conn.state {
             "TIME_WAIT" | "CLOSE" => mode != 0,
             "FIN_WAIT" => mode & 2 != 0 && !is_masq,

@@ -64,7 +64,10 @@ impl Director {
                 Some((client, conn.dest))
             })
             .collect();
-        let over = self.templates.iter().filter(|(_, template)| template.expires <= self.now);
+        let nodest = self.tunables.expire_nodest_conn;
+        let over = self.templates.iter().filter(|(_, template)| {
+            template.expires <= self.now || (nodest && !self.dests[template.dest].is_present)
+        });
         let over: Vec<_> = over.map(|(client, template)| (*client, template.dest)).collect();
         for (client, dest) in over {
             if !holders.contains(&(client, dest)) {
