@@ -49,7 +49,7 @@ fn of_a_thousand_real_servers_each_scheduler_takes_the_right_one() {
                 reference.edit(0, at, to);
             }
             client += 1;
-            let address = Ipv4Addr::from_bits(10 << 24 | client);
+            let address = Ipv4Addr::from_bits((10 << 24) + client);
             let packet = Packet::tcp(SocketAddr::new(address.into(), 1024), vip, SYN, b"");
             let way = rig.request(&packet).unwrap().way;
             assert_eq!(way, reference.request(&packet), "{scheduler}, connection {number}");

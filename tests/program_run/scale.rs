@@ -1,5 +1,7 @@
 //! A million connections at once: opened, counted, listed, forgotten.
 
+#![expect(clippy::print_stdout, reason = "prints its figures")]
+
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -114,7 +116,7 @@ fn burst(rig: &Rig<'_>, flags: u8) -> Burst {
 }
 
 fn client(number: u32) -> SocketAddrV4 {
-    let address = Ipv4Addr::from_bits(10 << 24 | number / 32_768);
+    let address = Ipv4Addr::from_bits((10 << 24) + number / 32_768);
     SocketAddrV4::new(address, u16::try_from(1024 + number % 32_768).unwrap())
 }
 

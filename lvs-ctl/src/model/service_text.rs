@@ -44,7 +44,6 @@ pub mod optional {
     ///
     /// # Errors
     /// Those of the format.
-    #[expect(clippy::ref_option, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(id: &Option<ServiceId>, format: S) -> Result<S::Ok, S::Error> {
         id.map(write).serialize(format)
     }

@@ -179,9 +179,10 @@ impl<'p> Rig<'p> {
     /// # Errors
     /// None was made.
     pub fn change(&mut self, changes: Vec<Change>) -> Result<Changed, DirectorError> {
-        let changed = self.director.change(&ChangeRequest { changes, ..ChangeRequest::default() });
+        let request = ChangeRequest { changes, ..ChangeRequest::default() };
+        let answer = self.director.change(&request);
         self.show_ways();
-        changed
+        answer
     }
 
     /// The services and their real servers, newest first.
