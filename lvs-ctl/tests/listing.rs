@@ -37,7 +37,7 @@ struct Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        self.lines += bytes.split(|byte| *byte == b'\n').count() - 1;
         self.bytes += bytes.len();
         Ok(bytes.len())
     }
@@ -123,7 +123,10 @@ fn full() -> Scratch {
     let connection = |number: u32| Connection {
         protocol: Some(Protocol::Tcp),
         state: "ESTABLISHED".into(),
-        client: peer(Ipv4Addr::from_bits(10 << 24 | (number >> 15) + 1), 1024 + (number & 0x7fff)),
+        client: peer(
+            Ipv4Addr::from_bits((10 << 24) + (number >> 15) + 1),
+            1024 + (number & 0x7fff),
+        ),
         vip: peer(Ipv4Addr::new(192, 168, 4, 5), 80),
         dest: peer(Ipv4Addr::new(192, 168, 2, 11), 8080),
         expires_s: number % 900,

@@ -32,10 +32,7 @@ use tokio::{
 use super::types::{
     ChangeAnswer, ChangeRequest, ConnectionQuery, Event, ListParameters, ListQuery, Problem,
 };
-use crate::{
-    dataplane::DataPlaneError,
-    director::{DirectorError, Found, Handle},
-};
+use crate::director::{DirectorError, Found, Handle};
 
 /// The largest request, bytes: a restore of a million rules.
 const BODY_MAX: usize = 512 << 20;
@@ -136,7 +133,7 @@ async fn connections(
 }
 
 /// Sends connections as lines, until the client is gone.
-fn send(found: &Found, chunks: &mpsc::Sender<Result<Vec<u8>, DataPlaneError>>) {
+fn send(found: &Found, chunks: &mpsc::Sender<Result<Vec<u8>, DirectorError>>) {
     let mut chunk = Vec::with_capacity(CHUNK + SPARE);
     let shown = found.visit(&mut |connection| {
         push_line(&mut chunk, &connection);

@@ -4,8 +4,9 @@ use std::{net::IpAddr, ops::ControlFlow};
 
 use serde::{Deserialize, Serialize};
 
+use super::DirectorError;
 use crate::{
-    dataplane::{Connections, DataPlaneError},
+    dataplane::Connections,
     model::{Change, Connection, ServiceId, service_text},
 };
 
@@ -86,9 +87,9 @@ impl Found {
     pub fn visit(
         &self,
         visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
-    ) -> Result<(), DataPlaneError> {
+    ) -> Result<(), DirectorError> {
         let mut left = self.query.limit.unwrap_or(usize::MAX);
-        self.connections.visit(self.query.service.as_ref(), &mut |connection| {
+        let shown = self.connections.visit(self.query.service.as_ref(), &mut |connection| {
             if left == 0 {
                 return ControlFlow::Break(());
             }
@@ -97,6 +98,7 @@ impl Found {
             }
             left -= 1;
             visit(connection)
-        })
+        });
+        shown.map_err(DirectorError::from)
     }
 }

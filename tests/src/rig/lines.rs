@@ -109,7 +109,7 @@ impl<D: DataPlane> Controller for NextDoor<'_, D> {
             // Breaking off is the visitor's own business.
             if visit(connection) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        shown.map_err(|error| problem(&error.into()))
+        shown.map_err(|error| problem(&error))
     }
 
     fn status(&mut self) -> Result<Status, ClientError> {
