@@ -17,7 +17,7 @@ use axum::{
         DefaultBodyLimit, Query, State,
         rejection::{JsonRejection, QueryRejection},
     },
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -30,8 +30,10 @@ use tokio::{
 };
 
 use super::types::{
-    ChangeAnswer, ChangeRequest, ConnectionQuery, Event, ListParameters, ListQuery, Problem,
+    ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, Event, ListParameters, ListQuery,
+    Problem,
 };
+use super::words;
 use crate::director::{DirectorError, Found, Handle};
 
 /// The largest request, bytes: a restore of a million rules.
@@ -42,6 +44,12 @@ const CHUNK: usize = 64 << 10;
 const SPARE: usize = 1 << 10;
 /// So many pieces wait for a slow reader.
 const CHUNKS: usize = 4;
+
+/// One value in JSON a line.
+const LINES: &str = "application/x-ndjson";
+
+/// Appends a connection's line.
+type Push = fn(&mut Vec<u8>, &Connection);
 
 /// An answer that is not a success.
 struct Failure(StatusCode, Problem);
@@ -122,21 +130,25 @@ async fn status(State(handle): State<Handle>) -> Result<Response, Failure> {
 
 async fn connections(
     State(handle): State<Handle>,
+    headers: HeaderMap,
     query: Result<Query<ConnectionQuery>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(query) = query?;
     let found = handle.connections(query).await?;
     // The table is read as fast as the client takes it, and nobody else waits for either.
     let (sender, mut chunks) = mpsc::channel(CHUNKS);
-    task::spawn_blocking(move || send(&found, &sender));
-    Ok(lines(stream::poll_fn(move |context| chunks.poll_recv(context))))
+    let wants_words = headers.get(header::ACCEPT).is_some_and(|accepted| accepted == words::TEXT);
+    let (kind, push): (_, Push) =
+        if wants_words { (words::TEXT, words::push) } else { (LINES, push_line) };
+    task::spawn_blocking(move || send(&found, push, &sender));
+    Ok(lines(kind, stream::poll_fn(move |context| chunks.poll_recv(context))))
 }
 
 /// Sends connections as lines, until the client is gone.
-fn send(found: &Found, chunks: &mpsc::Sender<Result<Vec<u8>, DirectorError>>) {
+fn send(found: &Found, push: Push, chunks: &mpsc::Sender<Result<Vec<u8>, DirectorError>>) {
     let mut chunk = Vec::with_capacity(CHUNK + SPARE);
     let shown = found.visit(&mut |connection| {
-        push_line(&mut chunk, &connection);
+        push(&mut chunk, &connection);
         if chunk.len() < CHUNK {
             return ControlFlow::Continue(());
         }
@@ -160,13 +172,14 @@ async fn watch(State(handle): State<Handle>) -> Result<Response, Failure> {
         push_line(&mut line, &*event);
         Some((Ok::<_, Infallible>(line), receiver))
     });
-    Ok(lines(events))
+    Ok(lines(LINES, events))
 }
 
 fn lines<E: Error + Send + Sync + 'static>(
+    kind: &'static str,
     chunks: impl Stream<Item = Result<Vec<u8>, E>> + Send + 'static,
 ) -> Response {
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(chunks)).into_response()
+    ([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response()
 }
 
 fn push_line(chunk: &mut Vec<u8>, value: &impl Serialize) {
