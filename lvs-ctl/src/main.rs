@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -167,7 +167,7 @@ fn run_verb(verb: cli::Verb, socket: &Path) -> ExitCode {
         verb.run(&mut Context {
             controller: &mut client,
             names: &System::default(),
-            output: &mut io::stdout().lock(),
+            output: &mut BufWriter::new(io::stdout().lock()),
             error: &mut io::stderr().lock(),
         })
     });
@@ -187,7 +187,7 @@ fn run_ipvsadm(program: Program, words: &[OsString], socket: &Path) -> ExitCode 
     };
     let streams = Streams {
         input: &mut io::stdin().lock(),
-        output: &mut io::stdout().lock(),
+        output: &mut BufWriter::new(io::stdout().lock()),
         error: &mut io::stderr().lock(),
     };
     ipvsadm::run(program, &words, streams, &System::default(), controller).into()

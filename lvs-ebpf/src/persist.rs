@@ -122,7 +122,8 @@ fn remember<T: Tables>(
     }
 }
 
-/// Notes in a connection's template that the connection came about (`ip_vs_control_assure_ct`).
+/// Notes in a connection's template that the connection came about (`ip_vs_control_assure_ct`). One that
+/// has since taken its place, toward another real server, is not its template.
 #[inline(always)]
 pub fn assure<T: Tables>(client: T::Address, entry: &Entry, tables: &mut T) {
     let Some(service_key) = tables.dest(entry.dest()).map(|dest| dest.service) else { return };
@@ -135,6 +136,7 @@ pub fn assure<T: Tables>(client: T::Address, entry: &Entry, tables: &mut T) {
     let key = persistence.key(short, service_key.protocol, virtual_short, port);
     let ends = persistence.ends(client.wide(), address.wide());
     if let Some(hit) = tables.find(key, &ends)
+        && hit.entry.dest() == entry.dest()
         && hit.entry.state() != State::ESTABLISHED
     {
         // Its accounts are not those of connections: a template is never active.

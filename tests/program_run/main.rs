@@ -4,10 +4,16 @@
 #![forbid(unsafe_code)]
 
 mod concurrency;
+mod flood;
 mod locality;
+mod many;
 mod marks;
+mod persistence;
 mod random;
 mod reference;
+mod scale;
 #[path = "../../lvs-common/tests/sched_properties/reference.rs"]
 mod schedulers;
+mod sender;
+mod threads;
 mod twos;

@@ -38,6 +38,10 @@ struct Setting {
     tcp: bool,
     masq: bool,
     scheduler: usize,
+    /// Seconds, and bits of the netmask.
+    persistence: Option<(u64, u32)>,
+    /// If it is of UDP.
+    one_packet: bool,
     weights: Vec<u32>,
 }
 
@@ -49,6 +53,7 @@ enum Event {
     Edit { service: usize, server: u8, to: (u32, u32, u32) },
     Delete { service: usize, server: u8 },
     Schedule { service: usize, scheduler: usize },
+    Tunable { name: &'static str, value: u32 },
     Wait(u64),
     Set([u64; 3]),
 }
@@ -76,8 +81,16 @@ fn the_program_does_what_a_plain_director_does() {
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
-    (any::<bool>(), any::<bool>(), 0..SCHEDULERS.len(), vec(0..5u32, 0..4))
-        .prop_map(|(tcp, masq, scheduler, weights)| Setting { tcp, masq, scheduler, weights })
+    // Of other seconds than waits are: what ends when is not left to the moments that the test takes.
+    let persistence =
+        (prop::sample::select(vec![15u64, 35, 95, 605]), prop::sample::select(vec![32u32, 31, 8]));
+    let options = (prop::option::of(persistence), prop::bool::weighted(0.3));
+    (any::<bool>(), any::<bool>(), 0..SCHEDULERS.len(), options, vec(0..5u32, 0..4)).prop_map(
+        |(tcp, masq, scheduler, (persistence, one_packet), weights)| {
+            let one_packet = one_packet && !tcp;
+            Setting { tcp, masq, scheduler, persistence, one_packet, weights }
+        },
+    )
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -115,6 +128,10 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(service, server)| Event::Delete { service, server }),
         1 => (service, 0..SCHEDULERS.len())
             .prop_map(|(service, scheduler)| Event::Schedule { service, scheduler }),
+        1 => (0..4u32).prop_map(|value| Event::Tunable { name: "conn_reuse_mode", value }),
+        1 => (0..2u32)
+            .prop_map(|value| Event::Tunable { name: "expire_quiescent_template", value }),
+        1 => (0..2u32).prop_map(|value| Event::Tunable { name: "expire_nodest_conn", value }),
         2 => seconds.prop_map(Event::Wait),
         1 => timeouts.prop_map(Event::Set),
     ]
@@ -130,12 +147,16 @@ struct Both<'r, 'p> {
 
 fn run(rig: &mut Rig<'_>, settings: &[Setting], events: &[Event]) -> TestCaseResult {
     let services = settings.iter().enumerate();
-    let services = services
-        .map(|(number, it)| Service::new(it.tcp, vip(number), it.masq, SCHEDULERS[it.scheduler]));
+    let services = services.map(|(number, it)| {
+        let scheduler = SCHEDULERS[it.scheduler];
+        let mut service = Service::new(it.tcp, vip(number), it.masq, scheduler);
+        (service.persistence, service.one_packet) = (it.persistence, it.one_packet);
+        service
+    });
     let reference = Director::new(services.collect());
     let mut both = Both { rig, reference, settings, story: String::new() };
     for (number, setting) in settings.iter().enumerate() {
-        both.line(&format!("-A {} -s {}", both.name(number), SCHEDULERS[setting.scheduler]));
+        both.line(&format!("-A {}", both.description(number, setting.scheduler)));
     }
     for (number, setting) in settings.iter().enumerate() {
         for (server, weight) in (0..).zip(&setting.weights) {
@@ -159,13 +180,19 @@ impl Both<'_, '_> {
             Event::Schedule { service, scheduler } => {
                 let name = SCHEDULERS[scheduler];
                 self.reference.schedule_by(service, name);
-                self.line(&format!("-E {} -s {name}", self.name(service)));
+                self.line(&format!("-E {}", self.description(service, scheduler)));
             }
-            Event::Wait(seconds) => {
-                writeln!(self.story, "wait {seconds}").unwrap();
-                self.rig.wait(Duration::from_secs(seconds) + A_FEW_TICKS);
-                self.reference.wait(seconds);
+            Event::Tunable { name, value } => {
+                writeln!(self.story, "{name} = {value}").unwrap();
+                self.rig.tunable(name, value.into()).unwrap();
+                let tunables = &mut self.reference.tunables;
+                match name {
+                    "conn_reuse_mode" => tunables.conn_reuse_mode = value,
+                    "expire_nodest_conn" => tunables.expire_nodest_conn = value != 0,
+                    _ => tunables.expire_quiescent_template = value != 0,
+                }
             }
+            Event::Wait(seconds) => self.wait(seconds),
             Event::Set(timeouts) => {
                 let [tcp, fin, udp] = timeouts;
                 self.line(&format!("--set {tcp} {fin} {udp}"));
@@ -177,13 +204,31 @@ impl Both<'_, '_> {
             .map(|service| {
                 let dests = service.dests.iter().map(|entry| {
                     let (dest, load) = (entry.dest, entry.load);
-                    (dest.addr.to_string(), dest.weight, load.active, load.inactive)
+                    let (active, inactive) = (load.active, load.inactive);
+                    (dest.addr.to_string(), dest.weight, active, inactive, load.persistent)
                 });
                 dests.collect()
             })
             .collect();
         prop_assert_eq!(ours, self.reference.rows(), "after\n{}", self.story);
         Ok(())
+    }
+
+    /// Lets tens of seconds pass, with a sweep at each 2 and 7: whatever ends ends at a 0 or a 5, and what ends
+    /// together is seen together, whatever time the test itself takes.
+    fn wait(&mut self, seconds: u64) {
+        writeln!(self.story, "wait {seconds}").unwrap();
+        let mut left = seconds;
+        for step in std::iter::once(2).chain(std::iter::repeat(5)) {
+            let step = step.min(left);
+            left -= step;
+            let ticks = if left == 0 { A_FEW_TICKS } else { Duration::ZERO };
+            self.rig.pass(Duration::from_secs(step) + ticks);
+            self.reference.wait(step);
+            if left == 0 {
+                break;
+            }
+        }
     }
 
     fn request(&mut self, packet: &Packet) -> TestCaseResult {
@@ -242,7 +287,7 @@ impl Both<'_, '_> {
         let listing = self.rig.must("ipvsadm -Lnc").unwrap();
         let mut lines: Vec<Vec<&str>> =
             listing.lines().skip(2).map(|line| line.split_whitespace().collect()).collect();
-        lines.sort_by_key(|words| [words[0], words[3], words[4]].map(str::to_owned));
+        lines.sort_by_key(|words| [words[0], words[3], words[4], words[5]].join(" "));
         let mut expected = self.reference.listed();
         expected.sort();
         prop_assert_eq!(lines.len(), expected.len(), "{}{}", self.story, listing);
@@ -269,6 +314,20 @@ impl Both<'_, '_> {
     fn name(&self, service: usize) -> String {
         let option = if self.settings[service].tcp { "-t" } else { "-u" };
         format!("{option} {}", vip(service))
+    }
+
+    /// The service as `-A` and `-E` want it.
+    fn description(&self, service: usize, scheduler: usize) -> String {
+        let Setting { persistence, one_packet, .. } = self.settings[service];
+        let mut text = format!("{} -s {}", self.name(service), SCHEDULERS[scheduler]);
+        if let Some((seconds, bits)) = persistence {
+            let mask = Ipv4Addr::from_bits(u32::MAX << (32 - bits));
+            write!(text, " -p {seconds} -M {mask}").unwrap();
+        }
+        if one_packet {
+            text += " -o";
+        }
+        text
     }
 
     fn method(&self, service: usize) -> &'static str {

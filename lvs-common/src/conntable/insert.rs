@@ -195,9 +195,12 @@ const HALF_OPEN: u64 = 1 << State::SYN_SENT.number()
     | 1 << State::SYN_RECV.number()
     | 1 << State::SYNACK.number()
     | 0x7f << (State::SCTP_NONE.number() + 1);
-/// … and, before them, closed ones.
-const CLOSED: u64 =
-    1 << State::TIME_WAIT.number() | 1 << State::CLOSE.number() | 1 << State::SCTP_CLOSED.number();
+/// … and, before them, closed ones, and templates whose client has never completed a connection
+/// (`drop_entry`'s `IP_VS_CTPL_S_ASSURED`): a flood would fill the table with them.
+const CLOSED: u64 = 1 << State::TIME_WAIT.number()
+    | 1 << State::CLOSE.number()
+    | 1 << State::SCTP_CLOSED.number()
+    | 1 << State::NONE.number();
 
 /// How gladly a connection is given up; 0: not at all. Expired before closed before half-open;
 /// among equals the one nearest its end.

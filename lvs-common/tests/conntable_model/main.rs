@@ -215,7 +215,7 @@ impl Beside {
 /// How gladly a connection is given up: expired before closed before half-open, of expired ones too;
 /// then the one nearest its end.
 fn gladness(entry: &Entry, now: u32) -> Option<([bool; 3], u32)> {
-    const CLOSED: [State; 2] = [State::TIME_WAIT, State::CLOSE];
+    const CLOSED: [State; 3] = [State::TIME_WAIT, State::CLOSE, State::NONE];
     const HALF_OPEN: [State; 3] = [State::SYN_SENT, State::SYN_RECV, State::SYNACK];
     let state = entry.state();
     let class = [entry.is_expired(now), CLOSED.contains(&state), HALF_OPEN.contains(&state)];
@@ -253,7 +253,7 @@ fn key() -> impl Strategy<Value = Key> {
 fn step() -> impl Strategy<Value = Step> {
     let dest = || prop_oneof![0..3_u32, Just(0x0fff_ffff), Just(0x1_0000)];
     let method = prop_oneof![Just(Method::MASQ), Just(Method::DIRECT_ROUTE)];
-    let state = (1..12_u8).prop_map(State::from_number);
+    let state = (0..12_u8).prop_map(State::from_number);
     let lifetime = || prop_oneof![1..50_u32, Just(90_000)];
     prop_oneof![
         12 => (key(), dest(), method, state, lifetime()).prop_map(

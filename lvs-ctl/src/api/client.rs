@@ -19,6 +19,7 @@ use super::types::{
     Applied, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListParameters, ListQuery,
     Listing, MarkListing, Problem, Settings, Status, TunableListing,
 };
+use super::words;
 
 /// What a command line may ask of a controller.
 pub trait Controller {
@@ -143,7 +144,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let Self { runtime, sender } = self;
         let bytes = runtime.block_on(async {
-            let response = send(sender, method, uri, body).await?;
+            let response = send(sender, method, uri, "application/json", body).await?;
             let collected = response.into_body().collect().await;
             Ok(collected.map_err(|error| broken(&error))?.to_bytes())
         })?;
@@ -181,7 +182,7 @@ impl Controller for Client {
         let uri = format!("/v1/connections{}", query_string(query));
         let Self { runtime, sender } = self;
         runtime.block_on(async {
-            let response = send(sender, Method::GET, &uri, Bytes::new()).await?;
+            let response = send(sender, Method::GET, &uri, words::TEXT, Bytes::new()).await?;
             let mut body = response.into_body();
             let mut rest = Vec::new();
             while let Some(frame) = body.frame().await {
@@ -189,8 +190,8 @@ impl Controller for Client {
                 rest.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
                 let Some(end) = rest.iter().rposition(|&byte| byte == b'\n') else { continue };
                 for line in rest[..end].split(|&byte| byte == b'\n') {
-                    let connection = serde_json::from_slice(line);
-                    if !visit(connection.map_err(|error| broken(&error))?) {
+                    let connection = words::read(line).ok_or_else(no_connection)?;
+                    if !visit(connection) {
                         return Ok(());
                     }
                 }
@@ -213,6 +214,7 @@ async fn send(
     sender: &mut SendRequest<Full<Bytes>>,
     method: Method,
     uri: &str,
+    accept: &str,
     body: Bytes,
 ) -> Result<Response<Incoming>, ClientError> {
     let request = Request::builder()
@@ -220,6 +222,7 @@ async fn send(
         .uri(uri)
         .header("host", "localhost")
         .header("content-type", "application/json")
+        .header("accept", accept)
         .body(Full::new(body))
         .map_err(|error| broken(&error))?;
     let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
@@ -233,6 +236,10 @@ async fn send(
         Problem::new("http", format!("{} ({status})", text.trim()))
     });
     Err(ClientError::Problem(problem))
+}
+
+fn no_connection() -> ClientError {
+    ClientError::Broken("a line is no connection".to_owned())
 }
 
 fn broken(error: &dyn std::error::Error) -> ClientError {

@@ -6,6 +6,7 @@ pub mod client;
 pub mod reload;
 pub mod server;
 pub mod types;
+mod words;
 
 /// Where the controller listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/lvs/lvs.sock";

@@ -2,7 +2,9 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     fs, io,
+    ops::ControlFlow,
     os::unix::{fs::PermissionsExt, net::UnixStream as StdUnixStream},
     path::Path,
     sync::Arc,
@@ -15,23 +17,39 @@ use axum::{
         DefaultBodyLimit, Query, State,
         rejection::{JsonRejection, QueryRejection},
     },
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use tokio::{net::UnixListener, sync::broadcast};
+use tokio::{
+    net::UnixListener,
+    sync::{broadcast, mpsc},
+    task,
+};
 
 use super::types::{
-    ChangeAnswer, ChangeRequest, ConnectionQuery, Event, ListParameters, ListQuery, Problem,
+    ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, Event, ListParameters, ListQuery,
+    Problem,
 };
-use crate::director::{DirectorError, Handle};
+use super::words;
+use crate::director::{DirectorError, Found, Handle};
 
 /// The largest request, bytes: a restore of a million rules.
 const BODY_MAX: usize = 512 << 20;
 /// Connections go out in pieces of about this many bytes.
 const CHUNK: usize = 64 << 10;
+/// So many bytes more fit: the last connection of a piece.
+const SPARE: usize = 1 << 10;
+/// So many pieces wait for a slow reader.
+const CHUNKS: usize = 4;
+
+/// One value in JSON a line.
+const LINES: &str = "application/x-ndjson";
+
+/// Appends a connection's line.
+type Push = fn(&mut Vec<u8>, &Connection);
 
 /// An answer that is not a success.
 pub(super) struct Failure(pub(super) StatusCode, pub(super) Problem);
@@ -110,19 +128,36 @@ async fn status(State(handle): State<Handle>) -> Result<Response, Failure> {
 
 async fn connections(
     State(handle): State<Handle>,
+    headers: HeaderMap,
     query: Result<Query<ConnectionQuery>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(query) = query?;
-    let mut connections = handle.connections(query).await?.into_iter();
-    let chunks = std::iter::from_fn(move || {
-        let mut chunk = Vec::new();
-        while chunk.len() < CHUNK {
-            let Some(connection) = connections.next() else { break };
-            push_line(&mut chunk, &connection);
+    let found = handle.connections(query).await?;
+    // The table is read as fast as the client takes it, and nobody else waits for either.
+    let (sender, mut chunks) = mpsc::channel(CHUNKS);
+    let wants_words = headers.get(header::ACCEPT).is_some_and(|accepted| accepted == words::TEXT);
+    let (kind, push): (_, Push) =
+        if wants_words { (words::TEXT, words::push) } else { (LINES, push_line) };
+    task::spawn_blocking(move || send(&found, push, &sender));
+    Ok(lines(kind, stream::poll_fn(move |context| chunks.poll_recv(context))))
+}
+
+/// Sends connections as lines, until the client is gone.
+fn send(found: &Found, push: Push, chunks: &mpsc::Sender<Result<Vec<u8>, DirectorError>>) {
+    let mut chunk = Vec::with_capacity(CHUNK + SPARE);
+    let shown = found.visit(&mut |connection| {
+        push(&mut chunk, &connection);
+        if chunk.len() < CHUNK {
+            return ControlFlow::Continue(());
         }
-        (!chunk.is_empty()).then_some(Ok(chunk))
+        let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + SPARE));
+        match chunks.blocking_send(Ok(full)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_gone) => ControlFlow::Break(()),
+        }
     });
-    Ok(lines(stream::iter(chunks)))
+    // An error breaks the answer off, so that nobody takes it for the whole.
+    chunks.blocking_send(shown.map(|()| chunk)).ok();
 }
 
 /// One line for each request that changed rules. The stream ends when the reader is too slow:
@@ -133,13 +168,16 @@ async fn watch(State(handle): State<Handle>) -> Result<Response, Failure> {
         let event = receiver.recv().await.ok()?;
         let mut line = Vec::new();
         push_line(&mut line, &*event);
-        Some((Ok(line), receiver))
+        Some((Ok::<_, Infallible>(line), receiver))
     });
-    Ok(lines(events))
+    Ok(lines(LINES, events))
 }
 
-fn lines(chunks: impl Stream<Item = Result<Vec<u8>, Infallible>> + Send + 'static) -> Response {
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(chunks)).into_response()
+fn lines<E: Error + Send + Sync + 'static>(
+    kind: &'static str,
+    chunks: impl Stream<Item = Result<Vec<u8>, E>> + Send + 'static,
+) -> Response {
+    ([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response()
 }
 
 fn push_line(chunk: &mut Vec<u8>, value: &impl Serialize) {

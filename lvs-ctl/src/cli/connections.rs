@@ -4,15 +4,19 @@ use std::net::IpAddr;
 
 use clap::Args;
 
-use super::{Context, Failure, service::Json};
+use super::{Context, Failure, argument, service::Json};
 use crate::api::types::{Connection, ConnectionQuery, DestAddr, Peer};
 
 /// Which connections to show.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     lvs-ctl connections --limit 20\n  \
+    lvs-ctl connections --service tcp:192.0.2.1:443\n  \
     lvs-ctl connections --backend 192.0.2.11 --state ESTABLISHED --json")]
 pub struct Arguments {
+    /// Only of this virtual service: tcp:VIP:PORT, udp:VIP:PORT, fwmark:MARK …
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
     /// Only from this client
     #[arg(long, value_name = "ADDRESS")]
     client: Option<IpAddr>,
@@ -37,7 +41,10 @@ impl Arguments {
     /// Carries it out.
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), Failure> {
         let json = self.json.json;
+        let names = context.names;
+        let service = self.service.map(|text| argument::service_id(&text, names)).transpose()?;
         let query = ConnectionQuery {
+            service,
             client: self.client,
             vip: self.vip,
             dest: self.backend,

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{DataPlane, DataPlaneError};
+use super::{Connections, DataPlane, DataPlaneError};
 use crate::{
     model::{
         Connection, Counters, DestAddr, Hop, Load, MarkRule, PlaneStatus, ServiceId, Table,
@@ -94,16 +94,8 @@ impl DataPlane for Memory {
         self.state().counters.get(&(*service, *dest)).copied().unwrap_or_default()
     }
 
-    fn connections(
-        &self,
-        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
-    ) -> Result<(), DataPlaneError> {
-        for connection in self.state().connections.clone() {
-            if visit(connection).is_break() {
-                break;
-            }
-        }
-        Ok(())
+    fn connections(&self) -> Box<dyn Connections> {
+        Box::new(self.clone())
     }
 
     fn addresses(&self) -> BTreeSet<IpAddr> {
@@ -131,5 +123,27 @@ impl DataPlane for Memory {
 
     fn status(&self) -> PlaneStatus {
         self.state().status.clone()
+    }
+}
+
+impl Connections for Memory {
+    fn visit(
+        &self,
+        service: Option<&ServiceId>,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DataPlaneError> {
+        let nth = |index: usize| self.state().connections.get(index).cloned();
+        for connection in (0..).map_while(nth) {
+            let id = connection.protocol.map(|protocol| ServiceId::Address {
+                protocol,
+                address: connection.vip.address,
+                port: connection.vip.port,
+            });
+            let is_wanted = service.is_none() || service == id.as_ref();
+            if is_wanted && visit(connection).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -70,14 +70,8 @@ pub trait DataPlane: Send {
     /// real server was away and comes back without connections: then they begin at 0.
     fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters;
 
-    /// Shows every connection and template until `visit` breaks off.
-    ///
-    /// # Errors
-    /// The table could not be read to its end.
-    fn connections(
-        &self,
-        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
-    ) -> Result<(), DataPlaneError>;
+    /// The connections, to be looked at while the data plane goes on.
+    fn connections(&self) -> Box<dyn Connections>;
 
     /// The addresses of real servers whose way matters, those included that are gone but have
     /// connections.
@@ -103,6 +97,19 @@ pub trait DataPlane: Send {
     fn status(&self) -> PlaneStatus {
         PlaneStatus::default()
     }
+}
+
+/// The connections of a data plane. Whoever looks at them holds nobody up, packets least of all.
+pub trait Connections: Send {
+    /// Shows every connection and template, or those of one service, until `visit` breaks off.
+    ///
+    /// # Errors
+    /// The table could not be read to its end.
+    fn visit(
+        &self,
+        service: Option<&ServiceId>,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DataPlaneError>;
 }
 
 /// The data plane did not do as it was asked.

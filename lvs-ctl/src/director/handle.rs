@@ -5,13 +5,10 @@ use std::{net::IpAddr, sync::Arc, thread, time::Duration};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, Event, ListQuery, Listing,
-    MarkListing, Settings, Status, TunableListing, Wanted, estimator,
+    ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, Event, Found, ListQuery,
+    Listing, MarkListing, Settings, Status, TunableListing, Wanted, estimator,
 };
-use crate::{
-    dataplane::DataPlane,
-    model::{Connection, Way},
-};
+use crate::{dataplane::DataPlane, model::Way};
 
 type Reply<T> = oneshot::Sender<T>;
 
@@ -21,7 +18,7 @@ enum Message {
     Settings(Reply<Settings>),
     Tunables(Reply<TunableListing>),
     Marks(Reply<MarkListing>),
-    Connections(ConnectionQuery, Reply<Result<Vec<Connection>, DirectorError>>),
+    Connections(ConnectionQuery, Reply<Found>),
     Status(Reply<Status>),
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
     Resolve(Vec<(IpAddr, Way)>),
@@ -131,12 +128,9 @@ impl Handle {
     /// See [`Director::connections`].
     ///
     /// # Errors
-    /// As there.
-    pub async fn connections(
-        &self,
-        query: ConnectionQuery,
-    ) -> Result<Vec<Connection>, DirectorError> {
-        self.ask(|reply| Message::Connections(query, reply)).await?
+    /// The director has stopped.
+    pub async fn connections(&self, query: ConnectionQuery) -> Result<Found, DirectorError> {
+        self.ask(|reply| Message::Connections(query, reply)).await
     }
 
     /// See [`Director::status`].
@@ -171,7 +165,7 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
             Message::Settings(reply) => drop(reply.send(director.settings())),
             Message::Tunables(reply) => drop(reply.send(director.tunables())),
             Message::Marks(reply) => drop(reply.send(director.marks())),
-            Message::Connections(query, reply) => drop(reply.send(director.connections(&query))),
+            Message::Connections(query, reply) => drop(reply.send(director.connections(query))),
             Message::Status(reply) => drop(reply.send(director.status())),
             Message::Watch(reply) => drop(reply.send(director.watch())),
             Message::Resolve(ways) => director.resolve(ways),

@@ -12,7 +12,7 @@ mod state;
 mod statistics;
 mod ways;
 
-use std::{net::IpAddr, ops::ControlFlow, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::{broadcast, watch};
 
@@ -24,15 +24,13 @@ pub use self::{
         Changed, DestEntry, DirectorError, Event, Listing, MarkListing, ServiceEntry, Settings,
         Status, TunableEntry, TunableListing,
     },
-    request::{ChangeRequest, ConnectionQuery, ListQuery},
+    request::{ChangeRequest, ConnectionQuery, Found, ListQuery},
     state::{StateDir, StateError},
     ways::Wanted,
 };
 use crate::{
     dataplane::DataPlane,
-    model::{
-        Connection, Host, PlaneStatus, Snapshot, Table, VirtualService, Way, tunables::TUNABLES,
-    },
+    model::{Host, PlaneStatus, Snapshot, Table, VirtualService, Way, tunables::TUNABLES},
 };
 
 /// What a director is told when it starts.
@@ -172,22 +170,9 @@ impl<D: DataPlane> Director<D> {
     }
 
     /// The connections that `query` wants.
-    ///
-    /// # Errors
-    /// The data plane's table could not be read to its end.
-    pub fn connections(&self, query: &ConnectionQuery) -> Result<Vec<Connection>, DirectorError> {
-        let mut found = Vec::new();
-        let limit = query.limit.unwrap_or(usize::MAX);
-        self.plane.connections(&mut |connection| {
-            if found.len() >= limit {
-                return ControlFlow::Break(());
-            }
-            if query.wants(&connection) {
-                found.push(connection);
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
+    #[must_use]
+    pub fn connections(&self, query: ConnectionQuery) -> Found {
+        Found::new(self.plane.connections(), query)
     }
 
     /// How the director is.

@@ -1,10 +1,14 @@
 //! What the director is asked.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::ControlFlow};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Change, Connection, ServiceId};
+use super::DirectorError;
+use crate::{
+    dataplane::Connections,
+    model::{Change, Connection, ServiceId, service_text},
+};
 
 /// A list of changes, made in order and seen by packets at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,6 +39,9 @@ pub struct ListQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectionQuery {
+    /// Only of this service.
+    #[serde(with = "service_text::optional", skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceId>,
     /// Only from this client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<IpAddr>,
@@ -53,12 +60,45 @@ pub struct ConnectionQuery {
 }
 
 impl ConnectionQuery {
-    /// Whether `connection` is one of them.
-    #[must_use]
-    pub fn wants(&self, connection: &Connection) -> bool {
+    /// Whether `connection` is one of them, if it is of the service.
+    fn wants(&self, connection: &Connection) -> bool {
         self.client.is_none_or(|client| client == connection.client.address)
             && self.vip.is_none_or(|vip| vip == connection.vip.address)
             && self.dest.is_none_or(|dest| dest == connection.dest.address)
             && self.state.as_ref().is_none_or(|state| *state == connection.state)
+    }
+}
+
+/// The connections that a query wants, to be looked at beside the director.
+pub struct Found {
+    connections: Box<dyn Connections>,
+    query: ConnectionQuery,
+}
+
+impl Found {
+    pub(super) fn new(connections: Box<dyn Connections>, query: ConnectionQuery) -> Self {
+        Self { connections, query }
+    }
+
+    /// Shows them, until `visit` breaks off.
+    ///
+    /// # Errors
+    /// The data plane's table could not be read to its end.
+    pub fn visit(
+        &self,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DirectorError> {
+        let mut left = self.query.limit.unwrap_or(usize::MAX);
+        let shown = self.connections.visit(self.query.service.as_ref(), &mut |connection| {
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
+            if !self.query.wants(&connection) {
+                return ControlFlow::Continue(());
+            }
+            left -= 1;
+            visit(connection)
+        });
+        shown.map_err(DirectorError::from)
     }
 }

@@ -14,6 +14,7 @@ mod pool;
 mod prefix;
 mod scheduler;
 mod service;
+pub mod service_text;
 mod settings;
 mod snapshot;
 mod status;

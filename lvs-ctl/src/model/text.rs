@@ -1,6 +1,9 @@
 //! The text form of rules: the lines that `ipvsadm -S` writes and `ipvsadm -R` reads.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use super::{
     Checksum, Dest, DestAddr, Family, Method, Protocol, SchedulerFlags, Service, ServiceId, Tunnel,
@@ -41,14 +44,40 @@ pub fn endpoint(
     protocol: Option<Protocol>,
     names: &dyn Naming,
 ) -> String {
-    let host = names.host(address).unwrap_or_else(|| address_text(address));
-    let port = protocol
-        .and_then(|protocol| names.port(port, protocol))
-        .unwrap_or_else(|| port.to_string());
-    let mut text =
-        if address.is_ipv4() { format!("{host}:{port}") } else { format!("[{host}]:{port}") };
-    cut(&mut text, ENDPOINT_MAX);
+    let mut text = String::new();
+    push_endpoint(&mut text, address, port, protocol, names);
     text
+}
+
+/// Appends an [`endpoint`].
+pub fn push_endpoint(
+    text: &mut String,
+    address: IpAddr,
+    port: u16,
+    protocol: Option<Protocol>,
+    names: &dyn Naming,
+) {
+    let start = text.len();
+    let (open, close) = if address.is_ipv4() { ("", ":") } else { ("[", "]:") };
+    text.push_str(open);
+    match (names.host(address), address) {
+        (Some(name), _) => text.push_str(&name),
+        // Writing to memory does not fail.
+        (None, IpAddr::V4(address)) => {
+            write!(text, "{address}").ok();
+        }
+        (None, IpAddr::V6(_)) => text.push_str(&address_text(address)),
+    }
+    text.push_str(close);
+    match protocol.and_then(|protocol| names.port(port, protocol)) {
+        Some(name) => text.push_str(&name),
+        None => {
+            write!(text, "{port}").ok();
+        }
+    }
+    if text.len() > start + ENDPOINT_MAX {
+        cut(text, start + ENDPOINT_MAX);
+    }
 }
 
 /// The protocol of the ports of `id`'s real servers, if they have one.

@@ -228,6 +228,7 @@ mod tests {
             LBLC_EXPIRATION,
             LBLCR_EXPIRATION,
             SECURE_TCP,
+            SLOPPY_SCTP,
             SLOPPY_TCP,
         ];
         for tunable in TUNABLES {

@@ -12,6 +12,8 @@ mod icmp;
 mod nat;
 mod opening;
 mod parsing;
+mod persist;
+mod ports;
 mod reuse;
 mod sctp;
 mod states;

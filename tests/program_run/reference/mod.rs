@@ -1,5 +1,6 @@
 //! A director, slow and plain: what kernel IPVS does, said once more without the product's code.
 
+mod persist;
 pub(crate) mod service;
 mod tcp;
 
@@ -11,6 +12,7 @@ use lvs_tests::rig::{
 };
 
 use self::{
+    persist::{Client, Template},
     service::Service,
     tcp::{Seen, after, is_active, timeout},
 };
@@ -26,8 +28,13 @@ pub(crate) struct Dest {
     pub(crate) is_overloaded: bool,
     pub(crate) active: u32,
     pub(crate) total: u32,
+    /// Templates.
+    pub(crate) persistent: u32,
     pub(crate) is_present: bool,
 }
+
+/// A real server: name, weight, active and inactive connections, templates.
+pub(crate) type Row = (String, u32, u32, u32, u32);
 
 /// Protocol (by whether it is TCP), client, called address.
 type Key = (bool, SocketAddr, SocketAddr);
@@ -45,8 +52,24 @@ pub(crate) struct Director {
     pub(crate) services: Vec<Service>,
     dests: Vec<Dest>,
     conns: BTreeMap<Key, Conn>,
+    templates: BTreeMap<Client, Template>,
     now: u64,
     timeouts: [u64; 3],
+    pub(crate) tunables: Tunables,
+}
+
+/// Those of IPVS's tunables that the reference heeds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tunables {
+    pub(crate) conn_reuse_mode: u32,
+    pub(crate) expire_quiescent_template: bool,
+    pub(crate) expire_nodest_conn: bool,
+}
+
+impl Default for Tunables {
+    fn default() -> Self {
+        Self { conn_reuse_mode: 1, expire_quiescent_template: false, expire_nodest_conn: false }
+    }
 }
 
 impl Director {
@@ -54,23 +77,24 @@ impl Director {
         Self { services, timeouts: [900, 120, 300], ..Self::default() }
     }
 
-    /// Real servers with weight, active and inactive connections, newest first, service by service.
-    pub(crate) fn rows(&self) -> Vec<Vec<(String, u32, u32, u32)>> {
+    /// Real servers, newest first, service by service.
+    pub(crate) fn rows(&self) -> Vec<Vec<Row>> {
         let row = |id: &u32| {
             let dest = &self.dests[*id as usize];
-            (dest.at.to_string(), dest.weight, dest.active, dest.total - dest.active)
+            let inactive = dest.total - dest.active;
+            (dest.at.to_string(), dest.weight, dest.active, inactive, dest.persistent)
         };
         self.services.iter().map(|service| service.list.iter().map(row).collect()).collect()
     }
 
-    /// Connections: protocol, client, called address, real server, state, seconds left.
+    /// Connections and templates: protocol, client, called address, real server, state, seconds left.
     pub(crate) fn listed(&self) -> Vec<(String, String, u64)> {
         let line = |(key, conn): (&Key, &Conn)| {
             let protocol = if key.0 { "TCP" } else { "UDP" };
             let who = format!("{protocol} {} {} {}", key.1, key.2, self.dests[conn.dest].at);
             (who, conn.state.to_owned(), conn.expires - self.now)
         };
-        self.conns.iter().map(line).collect()
+        self.conns.iter().map(line).chain(self.templates_listed()).collect()
     }
 
     /// A client's packet.
@@ -79,14 +103,18 @@ impl Director {
         let key = (flags.is_some(), packet.from, packet.to);
         if let Some(conn) = self.conns.get(&key)
             && flags.is_some_and(|flags| flags & SYN != 0)
-            && ["TIME_WAIT", "CLOSE"].contains(&conn.state)
+            && self.is_over(conn)
         {
             self.end(key);
         }
         let Some(conn) = self.conns.get(&key) else { return self.begin(key, flags) };
         let dest = &self.dests[conn.dest];
         if !dest.is_present {
-            return Way::Dropped;
+            if !self.tunables.expire_nodest_conn {
+                return Way::Dropped;
+            }
+            self.end(key);
+            return self.begin(key, flags);
         }
         let (at, masq) = (dest.at, self.services[dest.service].masq);
         self.advance(key, if masq { Seen::Input } else { Seen::InputOnly }, flags);
@@ -115,10 +143,13 @@ impl Director {
     /// Lets seconds pass.
     pub(crate) fn wait(&mut self, seconds: u64) {
         self.now += seconds;
-        let over = self.conns.iter().filter(|(_, conn)| conn.expires <= self.now);
+        let over = self.conns.iter().filter(|(_, conn)| {
+            conn.expires <= self.now || (self.tunables.expire_nodest_conn && self.is_orphan(conn))
+        });
         for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.end(key);
         }
+        self.end_templates();
     }
 
     /// `--set`.
@@ -143,6 +174,7 @@ impl Director {
                 is_overloaded: false,
                 active: 0,
                 total: 0,
+                persistent: 0,
                 is_present: false,
             });
             self.dests.len() - 1
@@ -193,15 +225,37 @@ impl Director {
         if flags.is_some_and(|flags| flags & RST != 0 || flags & SYN == 0) {
             return Way::Passed;
         }
-        let Self { services, dests, .. } = self;
-        let Some(id) = services[service].choose(dests, key.1) else { return Way::Refused };
-        let (dest, masq) = (id as usize, services[service].masq);
+        let Some(dest) = self.server_for(service, key.1) else { return Way::Refused };
+        let (of_one_packet, masq) =
+            (self.services[service].one_packet, self.services[service].masq);
+        if of_one_packet && flags.is_none() {
+            return Way::Forwarded(self.dests[dest].at);
+        }
         let state = if flags.is_some() { "NONE" } else { "UDP" };
         self.conns.insert(key, Conn { dest, state, expires: 0 });
         self.dests[dest].total += 1;
         self.dests[dest].weigh();
         self.advance(key, if masq { Seen::Input } else { Seen::InputOnly }, flags);
         Way::Forwarded(self.dests[dest].at)
+    }
+
+    fn is_orphan(&self, conn: &Conn) -> bool {
+        !self.dests[conn.dest].is_present
+    }
+
+    /// Whether a SYN begins the connection anew.
+    fn is_over(&self, conn: &Conn) -> bool {
+        let mode = self.tunables.conn_reuse_mode;
+        let dest = &self.dests[conn.dest];
+        if self.tunables.expire_nodest_conn && dest.weight == 0 {
+            return true;
+        }
+        let is_masq = self.services[dest.service].masq;
+        match conn.state {
+            "TIME_WAIT" | "CLOSE" => mode != 0,
+            "FIN_WAIT" => mode & 2 != 0 && !is_masq,
+            _ => false,
+        }
     }
 
     fn advance(&mut self, key: Key, seen: Seen, flags: Option<u8>) {
@@ -214,6 +268,11 @@ impl Director {
         let dest = &mut self.dests[conn.dest];
         dest.active -= u32::from(is_active(before));
         dest.active += u32::from(is_active(conn.state));
+        let established = before != "ESTABLISHED" && conn.state == "ESTABLISHED";
+        if established || (flags.is_none() && seen == Seen::Output) {
+            let dest = conn.dest;
+            self.assure(dest, key.1);
+        }
     }
 
     fn end(&mut self, key: Key) {

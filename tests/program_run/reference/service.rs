@@ -13,6 +13,10 @@ pub(crate) struct Service {
     pub(crate) tcp: bool,
     pub(crate) vip: SocketAddr,
     pub(crate) masq: bool,
+    /// Seconds that a template lasts, and the leading bits of clients that it tells apart.
+    pub(crate) persistence: Option<(u64, u32)>,
+    /// Datagrams have no connections.
+    pub(crate) one_packet: bool,
     /// Real servers, newest first.
     pub(crate) list: Vec<u32>,
     scheduler: &'static str,
@@ -25,7 +29,18 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(tcp: bool, vip: SocketAddr, masq: bool, scheduler: &'static str) -> Self {
         let (rr, wrr) = (Rr::default(), Wrr::new(&[]));
-        Self { tcp, vip, masq, list: Vec::new(), scheduler, rr, wrr, remembered: Vec::new() }
+        Self {
+            tcp,
+            vip,
+            masq,
+            persistence: None,
+            one_packet: false,
+            list: Vec::new(),
+            scheduler,
+            rr,
+            wrr,
+            remembered: Vec::new(),
+        }
     }
 
     /// Chooses a real server for a client.

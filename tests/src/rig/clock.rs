@@ -31,6 +31,13 @@ impl Rig<'_> {
         }
     }
 
+    /// Lets time pass at once: what ends meanwhile ends at its end.
+    pub fn pass(&mut self, time: Duration) {
+        self.time.advance(time);
+        self.sweep();
+        self.director.tick();
+    }
+
     /// Until the estimators look the next time.
     #[must_use]
     pub fn until_tick(&self) -> Duration {

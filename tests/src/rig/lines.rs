@@ -1,5 +1,7 @@
 //! Command lines, run by `lvs-ctl`'s own ipvsadm against a director in the same process.
 
+use std::ops::ControlFlow;
+
 use clap::Parser;
 use lvs_ctl::{
     api::{
@@ -103,10 +105,12 @@ impl<D: DataPlane> Controller for NextDoor<'_, D> {
         query: &ConnectionQuery,
         visit: &mut dyn FnMut(Connection) -> bool,
     ) -> Result<(), ClientError> {
-        // Breaking off is the visitor's own business.
-        let connections = self.0.connections(query).map_err(|error| problem(&error))?;
-        connections.into_iter().all(visit);
-        Ok(())
+        let found = self.0.connections(query.clone());
+        let shown = found.visit(&mut |connection| {
+            // Breaking off is the visitor's own business.
+            if visit(connection) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        shown.map_err(|error| problem(&error))
     }
 
     fn status(&mut self) -> Result<Status, ClientError> {

@@ -10,12 +10,14 @@
 //! | [`icmp`] | errors, and the way of those about tunnels |
 //! | `place` | the thread's own network, mounts and bpffs |
 //! | `run` | one frame through the program |
+//! | [`burst`] | one packet from ever other clients |
 //! | `clock` | time, let pass by hand |
 //! | `lines` | command lines, to the director next door |
 //! | `switches` | tunables and marks, and taking them back |
 //! | `wire` | frames sent for real |
 //! | [`way`] | which way a packet went, and whether it did so to the byte |
 
+pub mod burst;
 mod clock;
 pub mod icmp;
 mod lines;
@@ -26,21 +28,26 @@ mod switches;
 pub mod way;
 mod wire;
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use lvs_ctl::{
     dataplane::kernel::{Kernel, Sweeper, Time, attach::Hook, load},
-    director::{ConnectionQuery, Director, ListQuery, Listing, Options},
-    model::{Connection, Hop, LoopbackOnly, Timeouts, Way},
+    director::{
+        ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, ListQuery, Listing,
+        Options,
+    },
+    model::{Change, Connection, Hop, LoopbackOnly, Timeouts, Way},
 };
 
 pub use self::{
     lines::Said,
     place::Place,
-    run::{Fate, run},
+    run::{Action, Fate, run},
 };
 use self::{
     packet::{Mac, Packet},
@@ -167,6 +174,17 @@ impl<'p> Rig<'p> {
         Ok(said.output)
     }
 
+    /// Makes changes that would be too many lines.
+    ///
+    /// # Errors
+    /// None was made.
+    pub fn change(&mut self, changes: Vec<Change>) -> Result<Changed, DirectorError> {
+        let request = ChangeRequest { changes, ..ChangeRequest::default() };
+        let answer = self.director.change(&request);
+        self.show_ways();
+        answer
+    }
+
     /// The services and their real servers, newest first.
     ///
     /// # Panics
@@ -192,8 +210,22 @@ impl<'p> Rig<'p> {
     /// If the table cannot be read.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
-        let all = ConnectionQuery::default();
-        self.director.connections(&all).expect("the connections of the table")
+        let mut all = Vec::new();
+        self.each_connection(&ConnectionQuery::default(), &mut |connection| all.push(connection));
+        all
+    }
+
+    /// Shows those connections that a query wants.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    pub fn each_connection(&self, query: &ConnectionQuery, visit: &mut dyn FnMut(Connection)) {
+        let found = self.director.connections(query.clone());
+        let shown = found.visit(&mut |connection| {
+            visit(connection);
+            ControlFlow::Continue(())
+        });
+        shown.expect("the connections of the table");
     }
 
     /// Packets that were not forwarded, by the name of the reason.

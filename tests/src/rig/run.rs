@@ -1,13 +1,7 @@
 //! One frame through the program, in the kernel.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
-
-/// `enum xdp_action`.
-const PASS: u32 = 2;
-const DROP: u32 = 1;
-const TRANSMIT: u32 = 3;
-const REDIRECT: u32 = 4;
 
 /// What became of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,29 +14,66 @@ pub enum Fate {
     Dropped,
 }
 
+/// What became of a frame, without the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It left.
+    Sent,
+    /// It went on to the host's own stack.
+    Passed,
+    /// It is gone.
+    Dropped,
+}
+
+/// What frames of one length by one interface have in common.
+pub(super) struct Frames {
+    context: Vec<u8>,
+    out: Vec<u8>,
+    length: usize,
+}
+
 /// Runs the program on a frame that came in by an interface of this thread's network.
 ///
 /// # Errors
 /// The kernel does not run it.
 pub fn run(program: &Xdp, interface: u32, frame: &[u8]) -> Result<Fate> {
-    // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
-    let length = u32::try_from(frame.len())?;
-    let context: [u32; 6] = [0, length, 0, interface, 0, 0];
-    let context: Vec<u8> = context.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let mut out = vec![0; frame.len() + 128];
-    let result = program
-        .test_run(TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut out),
-            ctx_in: Some(&context),
-            ..TestRunOptions::default()
-        })
-        .context("BPF_PROG_TEST_RUN")?;
-    out.truncate(result.data_size_out as usize);
-    match result.return_value {
-        PASS => Ok(Fate::Passed(out)),
-        DROP => Ok(Fate::Dropped),
-        TRANSMIT | REDIRECT => Ok(Fate::Sent(out)),
-        other => anyhow::bail!("the program returned {other}"),
+    let mut frames = Frames::new(interface, frame.len());
+    Ok(match frames.run(program, frame)? {
+        Action::Sent => Fate::Sent(frames.out().to_vec()),
+        Action::Passed => Fate::Passed(frames.out().to_vec()),
+        Action::Dropped => Fate::Dropped,
+    })
+}
+
+impl Frames {
+    pub(super) fn new(interface: u32, length: usize) -> Self {
+        // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
+        let end = u32::try_from(length).expect("a frame");
+        let context = [0, end, 0, interface, 0, 0].map(u32::to_ne_bytes).concat();
+        Self { context, out: vec![0; length + 128], length: 0 }
+    }
+
+    pub(super) fn run(&mut self, program: &Xdp, frame: &[u8]) -> Result<Action> {
+        let result = program
+            .test_run(TestRunOptions {
+                data_in: Some(frame),
+                data_out: Some(&mut self.out),
+                ctx_in: Some(&self.context),
+                ..TestRunOptions::default()
+            })
+            .context("BPF_PROG_TEST_RUN")?;
+        self.length = result.data_size_out as usize;
+        // enum xdp_action
+        match result.return_value {
+            1 => Ok(Action::Dropped),
+            2 => Ok(Action::Passed),
+            3 | 4 => Ok(Action::Sent),
+            other => bail!("the program returned {other}"),
+        }
+    }
+
+    /// The frame that came out last.
+    pub(super) fn out(&self) -> &[u8] {
+        &self.out[..self.length]
     }
 }

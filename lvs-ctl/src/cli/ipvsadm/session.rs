@@ -201,8 +201,10 @@ impl<'a> Session<'a> {
         let names = naming(self.names, format.numeric);
         put(self.streams.output, &render::connections_title(format));
         let output = &mut *self.streams.output;
+        let mut line = String::new();
         let mut visit = |connection| {
-            let line = render::connection(&connection, format, names);
+            line.clear();
+            render::connection(&mut line, &connection, format, names);
             // A reader that went away ends it.
             output.write_all(line.as_bytes()).is_ok()
         };

@@ -42,6 +42,8 @@ pub(super) struct Standing {
     pub(super) dest: IpAddr,
     /// Its port is here.
     pub(super) peer: u64,
+    /// The real server's service.
+    pub(super) service: ServiceKey,
 }
 
 /// What a sweep found.
@@ -138,7 +140,14 @@ impl ConnTable {
         let peer = hit.peer()?;
         let (client, virtual_address) = family.ends(hit)?;
         let dest: Dest = self.dests.read(hit.entry.dest() as usize);
-        Some(Standing { entry: hit.entry, client, virtual_address, dest: dest.address.ip(), peer })
+        Some(Standing {
+            entry: hit.entry,
+            client,
+            virtual_address,
+            dest: dest.address.ip(),
+            peer,
+            service: dest.service,
+        })
     }
 
     /// The connections that a real server has.

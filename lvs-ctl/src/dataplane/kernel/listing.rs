@@ -1,18 +1,45 @@
-//! A connection's words in the model's.
+//! The connection table in the model's words.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, ops::ControlFlow};
 
 use lvs_common::{conntable::word, net::Be16, tcp_state::State};
 
-use super::conntable::Standing;
-use crate::model::{Connection, Peer, Protocol};
+use super::{
+    conntable::{ConnTable, Standing},
+    time::Time,
+};
+use crate::{
+    dataplane::{Connections, DataPlaneError},
+    model::{Connection, Peer, Protocol, ServiceId},
+    plan::compile,
+};
+
+/// Shows the table as it stands, from any thread.
+pub(super) struct Lister {
+    pub(super) conns: ConnTable,
+    pub(super) time: Time,
+}
+
+impl Connections for Lister {
+    fn visit(
+        &self,
+        service: Option<&ServiceId>,
+        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
+    ) -> Result<(), DataPlaneError> {
+        let wanted = service.map(compile::key);
+        let (now, tick) = (self.time.now(), self.time.ticks_per_second());
+        self.conns.visit(&mut |standing| {
+            if wanted.is_some_and(|key| key != standing.service) {
+                return ControlFlow::Continue(());
+            }
+            connection(&standing, now, tick).map_or(ControlFlow::Continue(()), &mut *visit)
+        });
+        Ok(())
+    }
+}
 
 /// The connection or template, unless its time is over.
-pub(super) fn connection(
-    standing: &Standing,
-    now: u32,
-    ticks_per_second: u32,
-) -> Option<Connection> {
+fn connection(standing: &Standing, now: u32, ticks_per_second: u32) -> Option<Connection> {
     let entry = &standing.entry;
     if entry.is_expired(now) {
         return None;

@@ -7,8 +7,9 @@
 //! | [`attach`] | the program on interfaces |
 //! | `maps` | the plan's operations, written; what stands there, read |
 //! | `mapped` | a map's memory |
-//! | `conntable` | the sweeper and the listing over the connection tables |
+//! | `conntable` | the sweeper over the connection tables |
 //! | `family` | one family's connection table, mapped |
+//! | `listing` | the connection tables, shown |
 //! | `templates` | templates whose time is over |
 //! | `memory` | the collector of what lblc and lblcr remember |
 //! | `clock` | the program's clock, told from here |
@@ -32,7 +33,7 @@ mod settings;
 mod templates;
 mod time;
 
-use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc};
 
 use aya::Ebpf;
 use lvs_common::{
@@ -43,16 +44,17 @@ use lvs_common::{
 use self::{
     attach::{Hook, Links},
     conntable::ConnTable,
+    listing::Lister,
     load::{Common, Loaded, Options},
     mapped::Mapped,
     maps::Maps,
     pins::Pins,
 };
-use super::{DataPlane, DataPlaneError};
+use super::{Connections, DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Change, Connection, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, MarkRule,
-        PlaneStatus, ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables,
+        Change, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, MarkRule, PlaneStatus,
+        ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables,
     },
     plan::{Op, Planner, compile},
 };
@@ -244,16 +246,8 @@ impl DataPlane for Kernel {
         }
     }
 
-    fn connections(
-        &self,
-        visit: &mut dyn FnMut(Connection) -> ControlFlow<()>,
-    ) -> Result<(), DataPlaneError> {
-        let now = self.time.now();
-        let tick = self.time.ticks_per_second();
-        self.maps.conns.visit(&mut |standing| {
-            listing::connection(&standing, now, tick).map_or(ControlFlow::Continue(()), &mut *visit)
-        });
-        Ok(())
+    fn connections(&self) -> Box<dyn Connections> {
+        Box::new(Lister { conns: self.maps.conns.clone(), time: self.time.clone() })
     }
 
     fn addresses(&self) -> BTreeSet<IpAddr> {

@@ -1,8 +1,10 @@
 //! `-c`: one line a connection.
 
+use std::fmt::Write as _;
+
 use super::{Format, View};
 use crate::{
-    api::types::{Connection, Peer, Protocol},
+    api::types::{Connection, Protocol},
     model::text::{self, Naming},
 };
 
@@ -17,37 +19,55 @@ pub(in super::super) fn connections_title(format: Format) -> String {
     out
 }
 
-/// The line of one connection.
+/// Appends the line of one connection. There may be millions.
 pub(in super::super) fn connection(
+    out: &mut String,
     connection: &Connection,
     format: Format,
     names: &dyn Naming,
-) -> String {
+) {
     let Connection { protocol, state, client, vip, dest, expires_s, engine } = connection;
     // Only TCP's and UDP's ports get names here.
     let with_port_names = protocol.filter(|&protocol| protocol != Protocol::Sctp);
-    let endpoint = |peer: &Peer| text::endpoint(peer.address, peer.port, with_port_names, names);
-    let protocol = match protocol {
+    let name = match protocol {
         Some(Protocol::Tcp) => "TCP",
         Some(Protocol::Udp) => "UDP",
         Some(Protocol::Sctp) => "SCTP",
         None => "IP",
     };
-    let expires = format!("{:02}:{:02}", expires_s / 60, expires_s % 60);
-    let (client, vip, dest) = (endpoint(client), endpoint(vip), endpoint(dest));
-    let start = format!("{protocol:<3} {expires:<6} {state:<11} {client:<18} {vip:<18} ");
+    let mut column = |width: usize, write: &mut dyn FnMut(&mut String)| {
+        let start = out.len();
+        write(out);
+        let missing = width.saturating_sub(out.len() - start);
+        out.extend(std::iter::repeat_n(' ', missing + 1));
+    };
+    column(3, &mut |out| *out += name);
+    // Writing to memory does not fail.
+    column(6, &mut |out| {
+        write!(out, "{:02}:{:02}", expires_s / 60, expires_s % 60).ok();
+    });
+    column(11, &mut |out| *out += state);
+    for (peer, width) in [(client, 18), (vip, 18), (dest, 16)] {
+        column(width, &mut |out| {
+            text::push_endpoint(out, peer.address, peer.port, with_port_names, names);
+        });
+    }
     match engine {
         Some(engine) if format.view == View::PersistentConn => {
-            format!("{start}{dest:<16} {:<18} {}\n", engine.name, engine.data)
+            write!(out, "{:<18} {}", engine.name, engine.data).ok();
         }
-        _ => format!("{start}{dest}\n"),
+        _ => out.truncate(out.trim_end().len()),
     }
+    out.push('\n');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::types::EngineData, model::text::Numeric};
+    use crate::{
+        api::types::{EngineData, Peer},
+        model::text::Numeric,
+    };
 
     fn peer(text: &str) -> Peer {
         let socket: std::net::SocketAddr = text.parse().unwrap();
@@ -63,7 +83,9 @@ mod tests {
     fn check(connection_: &Connection, persistent_conn: bool, expected: &str) {
         let view = if persistent_conn { View::PersistentConn } else { View::Default };
         let format = Format { view, ..Format::default() };
-        assert_eq!(connection(connection_, format, &Numeric), format!("{expected}\n"));
+        let mut line = String::new();
+        connection(&mut line, connection_, format, &Numeric);
+        assert_eq!(line, format!("{expected}\n"));
     }
 
     #[test]
