@@ -8,7 +8,7 @@ use super::{
     names::Names,
 };
 use crate::api::types::{DestAddr, Family, Protocol, ServiceId};
-pub(super) use crate::model::text::service_word as service_text;
+pub(super) use crate::model::service_text::write as service_text;
 
 /// A virtual service as it is typed.
 #[derive(Debug, Clone, Args)]

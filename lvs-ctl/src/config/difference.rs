@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     director::{DestEntry, Listing, MarkListing, ServiceEntry, TunableListing},
-    model::{Change, DestAddr, Origin, Timeouts, text},
+    model::{Change, DestAddr, Origin, Timeouts, service_text},
 };
 
 /// The steps from the table to the file, in order; none if the table says what the file says.
@@ -111,7 +111,7 @@ impl Difference {
             if entry.origin == Origin::Command || declared.contains(&id) {
                 continue;
             }
-            let text = format!("- service {} with {}", text::service_word(id), backends(entry));
+            let text = format!("- service {} with {}", service_text::write(id), backends(entry));
             let change = vec![Change::DeleteService(id)];
             self.push(&Key::default(), text, Some(connections(entry)), change);
         }
@@ -168,7 +168,7 @@ impl Difference {
 
     fn add_service(&mut self, declared: &Declared, key: &Key) {
         let Declared { service, dests } = declared;
-        let word = text::service_word(service.id);
+        let word = service_text::write(service.id);
         let text = format!("+ service {word}: {}", words::service(service));
         let changes = vec![Change::AddService(service.clone()), Change::Declare(service.id)];
         self.push(key, text, None, changes);
@@ -192,7 +192,7 @@ impl Difference {
             words += "now the file's";
         }
         if !changes.is_empty() {
-            let text = format!("~ service {}: {words}", text::service_word(service.id));
+            let text = format!("~ service {}: {words}", service_text::write(service.id));
             self.push(key, text, Some(connections(entry)), changes);
         }
         self.edit_backends(declared, entry, key);
@@ -200,7 +200,7 @@ impl Difference {
 
     fn edit_backends(&mut self, declared: &Declared, entry: &ServiceEntry, key: &Key) {
         let Declared { service, dests } = declared;
-        let word = text::service_word(service.id);
+        let word = service_text::write(service.id);
         let standing: HashMap<DestAddr, &DestEntry> =
             entry.dests.iter().map(|entry| (entry.dest.addr, entry)).collect();
         let declared: HashMap<DestAddr, usize> =

@@ -63,7 +63,7 @@ fn no_mark(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::text::service_word;
+    use crate::model::service_text;
 
     #[test]
     fn words_are_read_with_a_colon_and_with_a_space() {
@@ -75,7 +75,7 @@ mod tests {
             ("fwmark:4294967295", "fwmark:4294967295"),
             ("fwmark6 7", "fwmark6:7"),
         ] {
-            assert_eq!(parse(text).map(service_word), Ok(word.to_owned()), "{text}");
+            assert_eq!(parse(text).map(service_text::write), Ok(word.to_owned()), "{text}");
         }
     }
 

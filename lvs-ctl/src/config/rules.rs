@@ -9,7 +9,7 @@ use super::{
     service::FileService,
     switches,
 };
-use crate::model::{Dest, MarkRule, Service, Timeouts, Tunable, TunableValue, text};
+use crate::model::{Dest, MarkRule, Service, Timeouts, Tunable, TunableValue, service_text};
 
 /// What a file says of the table; of the rest of the table it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Rules {
             let declared = declared(entry, &key)?;
             let id = declared.service.id;
             if !seen.insert(id) {
-                let message = format!("{} is there twice", text::service_word(id));
+                let message = format!("{} is there twice", service_text::write(id));
                 return Err(Fault::new(&key, message));
             }
             services.push(declared);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{backend::FileBackend, listen, mistake::Fault, place::Key};
 use crate::model::{
     DEFAULT_SCHEDULER, ENGINES, Family, Netmask, Persistence, Protocol, SCHEDULERS, SchedulerFlags,
-    Service, ServiceId, text,
+    Service, ServiceId, service_text,
 };
 
 /// 31 days, as ipvsadm allows.
@@ -78,7 +78,7 @@ impl FileService {
     pub fn new(service: &Service, backends: Vec<FileBackend>) -> Self {
         let netmask = service.persistence.map(|persistence| persistence.netmask);
         Self {
-            listen: Some(text::service_word(service.id)),
+            listen: Some(service_text::write(service.id)),
             scheduler: Some(service.scheduler.clone()),
             flags: flags(service).map(str::to_owned).collect(),
             persistent: service.persistence.map(|persistence| persistence.timeout_s),

@@ -5,9 +5,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use super::{
-    Checksum, Dest, DestAddr, Family, Method, Protocol, SchedulerFlags, Service, ServiceId, Tunnel,
-};
+use super::{Checksum, Dest, Family, Method, Protocol, SchedulerFlags, Service, ServiceId, Tunnel};
 
 /// Longest text of an address with port; ipvsadm cuts names that make it longer.
 const ENDPOINT_MAX: usize = 59;
@@ -86,19 +84,6 @@ pub fn protocol(id: ServiceId) -> Option<Protocol> {
     match id {
         ServiceId::Address { protocol, .. } => Some(protocol),
         ServiceId::Mark { .. } => None,
-    }
-}
-
-/// A service as lvs-ctl's arguments and the configuration file name it: `tcp:192.0.2.1:80`,
-/// `fwmark:7`, `fwmark6:7`.
-#[must_use]
-pub fn service_word(id: ServiceId) -> String {
-    match id {
-        ServiceId::Address { protocol, address, port } => {
-            format!("{}:{}", protocol.name(), DestAddr { address, port })
-        }
-        ServiceId::Mark { mark, family: Family::Ipv4 } => format!("fwmark:{mark}"),
-        ServiceId::Mark { mark, family: Family::Ipv6 } => format!("fwmark6:{mark}"),
     }
 }
 
