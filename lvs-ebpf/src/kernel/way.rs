@@ -142,6 +142,7 @@ pub(super) fn tell<A: Kept>(context: *mut xdp_md, reason: u32) -> u32 {
 
 /// The action of a step, or what is to be done next with what it left.
 #[inline(always)]
+#[expect(clippy::needless_pass_by_value, reason = "it is the end of the step")]
 fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_, Be32>) -> u32 {
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
