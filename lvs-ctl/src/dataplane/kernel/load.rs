@@ -1,11 +1,11 @@
 //! The program: loaded over new maps, or over those that another controller left.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData, MapFd},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::{ProgramError, TestRun as _, TestRunOptions, Xdp},
 };
 use lvs_common::{
     ABI_VERSION, conntable,
@@ -99,8 +99,35 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
         loader.map_pin_path(shape.name, pins.map(shape.name));
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
-    xdp(&mut ebpf, "lvs")?.load().map_err(|error| KernelError::program(&error))?;
+    verify(xdp(&mut ebpf, "lvs")?)?;
     Ok(ebpf)
+}
+
+/// Hands a program to the kernel.
+fn verify(program: &mut Xdp) -> Result<(), KernelError> {
+    let is_interrupted = |error: &ProgramError| {
+        matches!(error, ProgramError::LoadError { io_error, .. }
+            if io_error.kind() == io::ErrorKind::WouldBlock)
+    };
+    let loaded = repeated(|| program.load(), is_interrupted);
+    loaded.map_err(|error| KernelError::program(&error))
+}
+
+/// The verifier breaks off with `EAGAIN` when a signal comes; libbpf tries as often.
+const ATTEMPTS: usize = 5;
+
+fn repeated<T, E>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    is_interrupted: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let mut done = attempt();
+    for _ in 1..ATTEMPTS {
+        match &done {
+            Err(error) if is_interrupted(error) => done = attempt(),
+            _ => break,
+        }
+    }
+    done
 }
 
 /// A program of the object.
@@ -120,7 +147,7 @@ pub(super) fn fd<'e>(ebpf: &'e Ebpf, name: &'static str) -> Result<&'e MapFd, Ke
 /// Has the kernel run the program that reads its clocks.
 fn read_clocks(ebpf: &mut Ebpf) -> Result<Reading, KernelError> {
     let program = xdp(ebpf, "clocks")?;
-    program.load().map_err(|error| KernelError::program(&error))?;
+    verify(program)?;
     let (frame, mut answer) = ([0u8; 64], [0u8; 64]);
     program
         .test_run(TestRunOptions {
@@ -167,7 +194,7 @@ fn adopted_seed(pins: &Pins) -> Result<[u64; 2], KernelError> {
 fn random_seed() -> Result<[u64; 2], KernelError> {
     let mut bytes = [0u8; 16];
     std::fs::File::open("/dev/urandom")
-        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
+        .and_then(|mut random| io::Read::read_exact(&mut random, &mut bytes))
         .map_err(|source| KernelError::file("read", "/dev/urandom".as_ref(), source))?;
     Ok(bytemuck::cast(bytes))
 }
@@ -201,6 +228,20 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupted_attempt_is_repeated_and_another_failure_is_not() {
+        let mut answers = [Err("again"), Err("again"), Ok(7), Err("no")].into_iter();
+        let mut attempt = || repeated(|| answers.next().unwrap(), |error| *error == "again");
+        assert_eq!((attempt(), attempt()), (Ok(7), Err("no")));
+        let mut attempts = 0;
+        let never = || {
+            attempts += 1;
+            Err::<(), _>("again")
+        };
+        assert_eq!(repeated(never, |_| true), Err("again"));
+        assert_eq!(attempts, ATTEMPTS);
+    }
 
     #[test]
     fn the_table_has_twice_the_places_of_the_connections_expected() {
