@@ -4,8 +4,10 @@
 
 mod arguments;
 mod claim;
+pub mod logging;
 mod martians;
 mod place;
+pub mod serving;
 mod start;
 
 use std::{
@@ -21,21 +23,28 @@ use anyhow::{Context as _, anyhow, bail};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
 };
 
 pub use self::arguments::{Places, RunArgs};
-use self::{claim::Claim, start::Start};
+use self::{
+    claim::Claim,
+    serving::{Doors, Serving},
+    start::Start,
+};
 use crate::{
-    api::{reload, server},
+    api::socket,
     config::{Mode, Overrides, Setup},
     dataplane::kernel::{Kernel, attach::Hook, load},
-    director::{self, Director},
+    director::{self, Director, Handle},
     netlink::{
         Rtnetlink,
         facts::{self, LinkFacts, PeerFacts},
         mode,
         sysctl::Sysctl,
     },
+    notify,
+    reload::Asked,
     resolve,
     sweep::Sweeping,
 };
@@ -45,22 +54,23 @@ use crate::{
 /// # Errors
 /// Something could not be set up.
 pub async fn run(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    let serving = args.serving.clone();
     let start = Start::read(args, socket)?;
     // First of all: another controller may be at work here.
-    let listener = listen(start.socket())?;
+    let listener = listen(&start)?;
     tracing::debug!(socket = %start.socket().display(), "listening");
-    let done = control(&start, listener).await;
+    let done = control(&start, &serving, listener).await;
     fs::remove_file(start.socket()).ok();
     done
 }
 
-async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
+async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> anyhow::Result<()> {
     let (setup, pin_dir) = (&start.setup, &start.pin_dir);
-    place::restrict(start.socket(), setup)?;
     // What is refused leaves nothing behind.
     for interface in &setup.interfaces {
         look_at(interface).await?;
     }
+    let doors = serving.open().await?;
     Kernel::is_place(pin_dir)?;
     let _claim = Claim::take(pin_dir)?;
     let options = load::Options {
@@ -102,11 +112,7 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
-    tracing::info!("ready");
-    axum::serve(listener, server::router(handle).merge(reload::router(requests)))
-        .with_graceful_shutdown(stopped()?)
-        .await
-        .context("the API has ended")?;
+    answer(doors, listener, handle, requests).await?;
 
     resolving.abort();
     resolving.await.ok();
@@ -114,6 +120,29 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     reloading.await.ok();
     join(thread).await;
     Ok(())
+}
+
+/// Answers until the process is told to stop.
+async fn answer(
+    doors: Doors,
+    listener: UnixListener,
+    handle: Handle,
+    reload: mpsc::Sender<Asked>,
+) -> anyhow::Result<()> {
+    let stopped = stopped()?;
+    let told = async {
+        stopped.await;
+        notify::stopping();
+    };
+    let watchdog = notify::watchdog(handle.clone());
+    tracing::info!("ready");
+    notify::ready();
+    let done = doors.serve(listener, handle, reload, told).await;
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+        watchdog.await.ok();
+    }
+    done
 }
 
 /// The last handle is gone; the thread writes nothing more.
@@ -143,8 +172,9 @@ pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
     remove(fs::remove_file(socket), socket)
 }
 
-fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
-    server::bind(socket).map_err(|error| match error.kind() {
+fn listen(start: &Start) -> anyhow::Result<UnixListener> {
+    let socket = start.socket();
+    socket::bind(socket, &start.access()).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!("another controller is running on {}", socket.display()),
         _ => anyhow!("cannot listen on {}: {error}", socket.display()),
     })

@@ -9,8 +9,10 @@
 //! | 3 | [`dataplane`], [`netlink`] | the kernel: program and maps; routes and neighbours |
 //! | 4 | [`director`] | the one owner of the rules |
 //! | 5 | [`config`] | the configuration file, and how the rules differ from it |
+//! | 5 | [`notify`] | words to the service manager |
 //! | 6 | [`resolve`], [`sweep`], [`reload`] | what keeps next hops, connections and declared rules up to date |
-//! | 7 | [`api`] | HTTP over a Unix socket |
+//! | 6 | [`metrics`] | the director in numbers, for Prometheus |
+//! | 7 | [`api`] | HTTP over a Unix socket, and over TLS |
 //! | 8 | [`cli`] | two dialects that become API requests |
 //! | 9 | [`daemon`] | all of it, put together |
 
@@ -20,8 +22,10 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod director;
+pub mod metrics;
 pub mod model;
 pub mod netlink;
+pub mod notify;
 pub mod plan;
 pub mod reload;
 pub mod resolve;

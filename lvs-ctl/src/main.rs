@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -17,6 +17,7 @@ use lvs_ctl::{
     api::{
         DEFAULT_SOCKET, SOCKET_VARIABLE,
         client::{Client, Controller},
+        server,
     },
     cli::{
         self, Context, Failure, Outcome,
@@ -25,8 +26,6 @@ use lvs_ctl::{
     },
     daemon::{self, Places, RunArgs},
 };
-
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// A refusal, or a controller that is not there.
 const FAILED: u8 = 1;
@@ -63,6 +62,8 @@ enum Verb {
     /// ipvsadm-restore, to the byte
     #[command(disable_help_flag = true, disable_version_flag = true)]
     IpvsadmRestore(Words),
+    /// Print the API's OpenAPI document
+    Openapi,
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -124,6 +125,10 @@ fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
         Verb::IpvsadmRestore(Words { words }) => {
             run_ipvsadm(Program::Restore, &words, &or_default(socket))
         }
+        Verb::Openapi => {
+            print(&server::document());
+            ExitCode::SUCCESS
+        }
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "lvs-ctl", &mut text);
@@ -138,16 +143,7 @@ fn or_default(socket: Option<PathBuf>) -> PathBuf {
 }
 
 fn run_daemon(args: RunArgs, socket: Option<PathBuf>) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::builder()
-                .with_default_directive(LevelFilter::INFO.into())
-                .with_env_var("LVS_LOG")
-                .from_env_lossy(),
-        )
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
+    args.logging.start();
     finish(
         tokio::runtime::Runtime::new()
             .map_err(anyhow::Error::from)

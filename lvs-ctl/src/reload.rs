@@ -10,17 +10,19 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
+use utoipa::ToSchema;
 
 use crate::{
     config::{Config, ConfigError, Mistake, Overrides, Setup, Standing, Step, difference},
-    director::{ChangeRequest, DirectorError, Handle, ListQuery},
+    director::{ChangeRequest, DirectorError, Handle, ListQuery, Who},
+    notify,
 };
 
 /// How often it begins anew because somebody else changed the table meanwhile.
 const ATTEMPTS: usize = 8;
 
 /// What a file changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Applied {
     /// The table's revision now.
     pub revision: u64,
@@ -48,8 +50,14 @@ pub enum ReloadError {
     TooFast,
 }
 
-/// Where an answer goes.
-pub type Answer = oneshot::Sender<Result<Applied, ReloadError>>;
+/// Somebody asked.
+#[derive(Debug)]
+pub struct Asked {
+    /// Who.
+    pub who: Who,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<Applied, ReloadError>>,
+}
 
 /// The file that a controller started with, and where it goes.
 #[derive(Debug)]
@@ -60,11 +68,11 @@ pub struct Reloader {
     setup: Setup,
 }
 
-/// Makes the table say what `config` declares: all of it, or none.
+/// Makes the table say what `config` declares, on somebody's behalf: all of it, or none.
 ///
 /// # Errors
 /// Nothing has changed then.
-pub async fn declare(handle: &Handle, config: &Config) -> Result<Applied, ReloadError> {
+pub async fn declare(handle: &Handle, config: &Config, who: &Who) -> Result<Applied, ReloadError> {
     for _ in 0..ATTEMPTS {
         let standing = Standing {
             listing: handle.listing(ListQuery::default()).await?,
@@ -82,7 +90,7 @@ pub async fn declare(handle: &Handle, config: &Config) -> Result<Applied, Reload
             all_or_nothing: true,
             if_revision: Some(revision),
         };
-        match handle.change(request).await {
+        match handle.change_for(who.clone(), request).await {
             Ok(changed) => {
                 let revision = changed.revision;
                 return Ok(Applied { revision, steps: difference.steps, waiting: Vec::new() });
@@ -109,20 +117,22 @@ impl Reloader {
     ///
     /// # Errors
     /// The signal cannot be awaited.
-    pub fn spawn(self) -> io::Result<(mpsc::Sender<Answer>, JoinHandle<()>)> {
+    pub fn spawn(self) -> io::Result<(mpsc::Sender<Asked>, JoinHandle<()>)> {
         let hangup = signal(SignalKind::hangup())?;
         let (sender, receiver) = mpsc::channel(8);
         Ok((sender, tokio::spawn(self.serve(hangup, receiver))))
     }
 
-    async fn serve(self, mut hangup: Signal, mut asked: mpsc::Receiver<Answer>) {
+    async fn serve(self, mut hangup: Signal, mut asked: mpsc::Receiver<Asked>) {
         loop {
-            let answer = tokio::select! {
-                hung_up = hangup.recv() => hung_up.map(|()| None),
-                asked = asked.recv() => asked.map(Some),
+            let (who, answer) = tokio::select! {
+                Some(()) = hangup.recv() => (Who::new("SIGHUP"), None),
+                Some(Asked { who, answer }) = asked.recv() => (who, Some(answer)),
+                else => return,
             };
-            let Some(answer) = answer else { return };
-            let done = self.reload().await;
+            let reloading = notify::reloading();
+            let done = self.reload(&who).await;
+            drop(reloading);
             match &done {
                 Ok(applied) => log(applied),
                 Err(error) => tracing::error!(%error, "the configuration file changes nothing"),
@@ -134,12 +144,12 @@ impl Reloader {
         }
     }
 
-    async fn reload(&self) -> Result<Applied, ReloadError> {
+    async fn reload(&self, who: &Who) -> Result<Applied, ReloadError> {
         let file = self.file.clone();
         let config = tokio::task::spawn_blocking(move || Config::read(&file)).await;
         let config = config.map_err(|_stopping| DirectorError::Stopped)??;
         let waiting = self.setup.waiting(&Setup::new(&self.overrides, &config.file));
-        Ok(Applied { waiting, ..declare(&self.handle, &config).await? })
+        Ok(Applied { waiting, ..declare(&self.handle, &config, who).await? })
     }
 }
 

@@ -84,11 +84,11 @@ fn a_file_with_a_mistake_changes_nothing_and_the_caller_is_told() {
 }
 
 #[test]
-fn a_controller_without_the_route_says_so() {
+fn a_controller_that_reads_no_file_says_so() {
     let scratch = Scratch::start();
     let output = run(&scratch, "reload");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "lvs-ctl: no such route\n");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "lvs-ctl: this controller reads no file\n");
 }
 
 #[test]

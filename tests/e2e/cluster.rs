@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use lvs_tests::prelude::*;
+use lvs_tests::{director, prelude::*};
 
 /// How long something may take that takes no time on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -45,6 +45,17 @@ impl Cluster {
     /// The same with other services.
     pub(crate) fn with(topology: Topology, web: Vec<Web>, mode: Mode) -> Self {
         let director = Director::start(topology.host("director"), mode).unwrap();
+        Self { _web: web, director, topology }
+    }
+
+    /// Both clusters of the manual, their controller run as `change` says.
+    pub(crate) fn told(change: impl FnOnce(&Topology, &mut director::Settings)) -> Self {
+        let topology = Topology::manual(Offload::Prepared).unwrap();
+        let web = topology.serve(&Services::usual()).unwrap();
+        let host = topology.host("director");
+        let mut settings = director::Settings::new(host, Mode::Native);
+        change(&topology, &mut settings);
+        let director = Director::start_with(host, settings).unwrap();
         Self { _web: web, director, topology }
     }
 

@@ -14,8 +14,11 @@ mod lab;
 mod manual;
 
 mod next_hops;
+mod prometheus;
+mod remote;
 mod removal;
 mod restart;
+mod service_manager;
 mod several;
 mod talk;
 mod tunnels;

@@ -60,6 +60,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Further arguments of `lvs-ctl run`.
     pub arguments: Vec<String>,
+    /// Variables of its environment beside ours.
+    pub environment: Vec<(String, String)>,
     /// The program to run; `None`: [`controller_program`].
     pub program: Option<PathBuf>,
 }
@@ -68,7 +70,13 @@ impl Settings {
     /// All the host's interfaces, nothing further.
     #[must_use]
     pub fn new(host: &Host, mode: Mode) -> Self {
-        Self { interfaces: host.interfaces().to_vec(), mode, arguments: Vec::new(), program: None }
+        Self {
+            interfaces: host.interfaces().to_vec(),
+            mode,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            program: None,
+        }
     }
 }
 
@@ -175,6 +183,7 @@ impl Director {
         command.arg("--mode").arg(self.settings.mode.to_string());
         self.places.name_to(&mut command);
         command.args(&self.settings.arguments).current_dir(&self.places.directory);
+        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         self.netns.lab().note(format!("{command:?}"));
         self.controller = Some(Process::start(command, &self.places.log)?);
         self.wait_for_answer()

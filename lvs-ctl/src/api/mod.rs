@@ -1,10 +1,18 @@
-//! The controller's API: HTTP and JSON over a Unix socket.
+//! The controller's API: HTTP and JSON over a Unix socket, and over TLS for those who have a token.
 
 #![forbid(unsafe_code)]
 
+mod caller;
 pub mod client;
-pub mod reload;
+mod problem;
+mod reload;
+mod revision;
+mod routes;
 pub mod server;
+pub mod socket;
+mod streams;
+pub mod tls;
+pub mod tokens;
 pub mod types;
 mod words;
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 pub use crate::{
     config::Step,
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// What became of a list of changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeAnswer {
     /// The table's revision now.
     pub revision: u64,
@@ -36,7 +37,7 @@ pub struct ChangeAnswer {
 }
 
 /// A change that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refused {
     /// Its place in the request, from 0.
     pub index: usize,
@@ -45,7 +46,7 @@ pub struct Refused {
 }
 
 /// Why something was not done: the body of every answer that is not a success.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A stable word for programs.
     pub code: String,
@@ -60,14 +61,16 @@ pub struct Problem {
 }
 
 /// A [`ListQuery`] as query parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ListParameters {
     /// Protocol of the one service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
     /// Its VIP.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// Its port.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,11 @@ pub struct ListParameters {
     /// With rates.
     pub rates: bool,
 }
+
+/// No query parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
 
 impl From<Changed> for ChangeAnswer {
     fn from(changed: Changed) -> Self {

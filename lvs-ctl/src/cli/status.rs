@@ -25,7 +25,7 @@ impl Arguments {
 }
 
 fn text(status: &Status) -> String {
-    let Status { version, revision, services, dests, plane } = status;
+    let Status { version, revision, services, dests, plane, .. } = status;
     let rules = format!(
         "lvs-ctl {version}, revision {revision}: {services} virtual services, {dests} real servers\n"
     );
@@ -50,9 +50,12 @@ fn next_hops(plane: &PlaneStatus) -> String {
 }
 
 fn tables(plane: &PlaneStatus) -> String {
-    let rows = plane.tables.iter();
-    let rows = rows.map(|it| [it.name.clone(), it.used.to_string(), it.capacity.to_string()]);
-    section(&["TABLE", "USED", "CAPACITY"], &rows.collect::<Vec<_>>())
+    let rows = plane.tables.iter().map(|it| {
+        let state = if it.is_alarming() { "fills up" } else { "ok" };
+        let (used, capacity) = (it.used.to_string(), it.capacity.to_string());
+        [it.name.clone(), used, capacity, format!("{} %", it.percent()), state.to_owned()]
+    });
+    section(&["TABLE", "USED", "CAPACITY", "FULL", "STATE"], &rows.collect::<Vec<_>>())
 }
 
 fn reasons(plane: &PlaneStatus) -> String {

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     place::Key,
@@ -27,7 +28,7 @@ pub struct Difference {
 }
 
 /// One step: a service, a real server or a group of settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     /// `+`, `~` or `-`, what it is, and how it differs; one line.
     pub text: String,

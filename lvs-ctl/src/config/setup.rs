@@ -24,6 +24,10 @@ pub struct Overrides {
     pub state_dir: Option<PathBuf>,
     /// Where the controller listens.
     pub socket: Option<PathBuf>,
+    /// The group of the socket.
+    pub group: Option<String>,
+    /// The permissions of the socket.
+    pub permissions: Option<u32>,
 }
 
 /// What holds, once command line and file are read. None of it changes while the controller runs.
@@ -53,8 +57,16 @@ impl Setup {
     /// The setup that `overrides` and `file` make.
     #[must_use]
     pub fn new(overrides: &Overrides, file: &File) -> Self {
-        let Overrides { interfaces, mode, connections, connections6, state_dir, socket } =
-            overrides.clone();
+        let Overrides {
+            interfaces,
+            mode,
+            connections,
+            connections6,
+            state_dir,
+            socket,
+            group,
+            permissions,
+        } = overrides.clone();
         let named = Some(interfaces).filter(|interfaces| !interfaces.is_empty());
         let connections = connections.or(file.connections).unwrap_or(131_072);
         Self {
@@ -65,9 +77,9 @@ impl Setup {
             state: file.state.unwrap_or_default(),
             own_state_dir: state_dir.or_else(|| file.state_dir.clone()),
             socket: socket.or_else(|| file.socket.path.clone()),
-            group: file.socket.group.clone(),
+            group: group.or_else(|| file.socket.group.clone()),
             // A file with others is refused.
-            permissions: file.socket.permissions().unwrap_or(0o660),
+            permissions: permissions.or(file.socket.permissions().ok()).unwrap_or(0o660),
         }
     }
 
@@ -136,12 +148,15 @@ mod tests {
             connections6: Some(9),
             state_dir: Some("/a".into()),
             socket: Some("/b".into()),
+            group: Some("lvs".into()),
+            permissions: Some(0o666),
         };
         let setup = Setup::new(&overrides, &file(FILE));
         assert_eq!(setup.interfaces, ["eth1"]);
         assert_eq!((setup.connections, setup.connections6), (8, 9));
         assert_eq!((setup.mode, setup.socket), (Mode::Generic, Some("/b".into())));
         assert_eq!(setup.own_state_dir, Some("/a".into()));
+        assert_eq!((setup.group.as_deref(), setup.permissions), (Some("lvs"), 0o666));
         let setup = Setup::new(&Overrides::default(), &File::default());
         assert_eq!(
             (setup.connections, setup.mode, setup.permissions),

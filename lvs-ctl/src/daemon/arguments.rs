@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::{logging::Logging, serving::Serving};
 use crate::config::Mode;
 
 /// Where one director keeps its things.
@@ -41,4 +42,10 @@ pub struct RunArgs {
     /// Where things are kept.
     #[command(flatten)]
     pub places: Places,
+    /// Whom it answers.
+    #[command(flatten)]
+    pub serving: Serving,
+    /// What it logs.
+    #[command(flatten)]
+    pub logging: Logging,
 }

@@ -8,9 +8,9 @@ use anyhow::bail;
 
 use super::{Places, RunArgs};
 use crate::{
-    api::DEFAULT_SOCKET,
+    api::{DEFAULT_SOCKET, socket::Access},
     config::{Config, DEFAULT_FILE, File, Overrides, Setup},
-    director::Handle,
+    director::{Handle, Who},
     reload::{self, Reloader},
 };
 
@@ -30,13 +30,16 @@ impl Start {
     /// # Errors
     /// The file cannot be used, or nobody named an interface.
     pub(super) fn read(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<Self> {
-        let RunArgs { interfaces, mode, connections, connections6, places } = args;
+        let RunArgs { interfaces, mode, connections, connections6, places, serving, logging: _ } =
+            args;
         let overrides = Overrides {
             interfaces,
             mode,
             connections,
             connections6,
             socket,
+            group: serving.socket_group,
+            permissions: serving.socket_mode,
             ..Overrides::default()
         };
         let start = Self::of(places, overrides)?;
@@ -66,13 +69,18 @@ impl Start {
         self.setup.socket.as_deref().unwrap_or_else(|| Path::new(DEFAULT_SOCKET))
     }
 
+    /// Whose the socket is.
+    pub(super) fn access(&self) -> Access {
+        Access { mode: self.setup.permissions, group: self.setup.group.clone() }
+    }
+
     /// Makes the rules what the file declares.
     ///
     /// # Errors
     /// The director refuses them; it has its former rules then.
     pub(super) async fn declare(&self, handle: &Handle) -> anyhow::Result<()> {
         let Some(config) = &self.config else { return Ok(()) };
-        let applied = reload::declare(handle, config).await?;
+        let applied = reload::declare(handle, config, &Who::new("configuration file")).await?;
         applied.steps.iter().for_each(|step| tracing::info!("{step}"));
         tracing::info!(file = %self.file.display(), "the configuration file is applied");
         Ok(())

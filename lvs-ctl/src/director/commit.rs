@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChangeRequest, Director, DirectorError};
+use super::{ChangeRequest, Director, DirectorError, audit};
 use crate::{
     dataplane::{DataPlane, DataPlaneError},
     model::{Change, Effect, Invalid, ServiceId, Table},
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) made: Vec<Change>,
+    pub(super) records: Vec<audit::Record>,
     pub(super) refused: Vec<(usize, Invalid)>,
     pub(super) touched: BTreeSet<ServiceId>,
     pub(super) zeroed: Vec<Option<ServiceId>>,
@@ -54,8 +55,12 @@ impl<D: DataPlane> Director<D> {
         let mut draft = Draft::default();
         for (index, change) in request.changes.iter().enumerate() {
             let supported = self.plane.supports(change);
+            let record = audit::Draft::new(change, table);
             match supported.and_then(|()| table.apply(change, &*self.host)) {
-                Ok(effect) => draft.note(change, effect),
+                Ok(effect) => {
+                    draft.records.push(record.made(change, table));
+                    draft.note(change, effect);
+                }
                 Err(invalid) if request.all_or_nothing => {
                     return Err(DirectorError::Refused { index, invalid });
                 }

@@ -6,15 +6,17 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, Event, Found, ListQuery,
-    Listing, MarkListing, Settings, Status, TunableListing, Wanted, estimator,
+    Listing, MarkListing, PageQuery, ServiceEntry, Settings, Status, TunableListing, Wanted, Who,
+    estimator,
 };
 use crate::{dataplane::DataPlane, model::Way};
 
 type Reply<T> = oneshot::Sender<T>;
 
 enum Message {
-    Change(ChangeRequest, Reply<Result<Changed, DirectorError>>),
+    Change(Who, ChangeRequest, Reply<Result<Changed, DirectorError>>),
     Listing(ListQuery, Reply<Result<Listing, DirectorError>>),
+    Page(PageQuery, Reply<Vec<ServiceEntry>>),
     Settings(Reply<Settings>),
     Tunables(Reply<TunableListing>),
     Marks(Reply<MarkListing>),
@@ -22,6 +24,7 @@ enum Message {
     Status(Reply<Status>),
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
     Resolve(Vec<(IpAddr, Way)>),
+    Ping(Reply<()>),
     Tick,
 }
 
@@ -69,9 +72,21 @@ impl Handle {
     /// # Errors
     /// As there.
     pub async fn change(&self, request: ChangeRequest) -> Result<Changed, DirectorError> {
+        self.change_for(Who::controller(), request).await
+    }
+
+    /// See [`Director::change_for`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn change_for(
+        &self,
+        who: Who,
+        request: ChangeRequest,
+    ) -> Result<Changed, DirectorError> {
         let mut wanted = self.wanted.clone();
         let unknown = wanted.borrow().unknown;
-        let changed = self.ask(|reply| Message::Change(request, reply)).await??;
+        let changed = self.ask(|reply| Message::Change(who, request, reply)).await??;
         // New ways are mostly known at once; a script's next command is often the client that
         // tries them.
         let settled = wanted.wait_for(|wanted| wanted.unknown <= unknown);
@@ -133,6 +148,22 @@ impl Handle {
         self.ask(|reply| Message::Connections(query, reply)).await
     }
 
+    /// See [`Director::page`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn page(&self, query: PageQuery) -> Result<Vec<ServiceEntry>, DirectorError> {
+        self.ask(|reply| Message::Page(query, reply)).await
+    }
+
+    /// Returns when the director has come to this request: it is alive.
+    ///
+    /// # Errors
+    /// It has stopped.
+    pub async fn ping(&self) -> Result<(), DirectorError> {
+        self.ask(Message::Ping).await
+    }
+
     /// See [`Director::status`].
     ///
     /// # Errors
@@ -160,8 +191,12 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
     // Whoever asked may have gone away meanwhile: then the answer is for nobody.
     while let Some(message) = messages.blocking_recv() {
         match message {
-            Message::Change(request, reply) => drop(reply.send(director.change(&request))),
+            Message::Change(who, request, reply) => {
+                drop(reply.send(director.change_for(&who, &request)));
+            }
             Message::Listing(query, reply) => drop(reply.send(director.listing(&query))),
+            Message::Page(query, reply) => drop(reply.send(director.page(&query))),
+            Message::Ping(reply) => drop(reply.send(())),
             Message::Settings(reply) => drop(reply.send(director.settings())),
             Message::Tunables(reply) => drop(reply.send(director.tunables())),
             Message::Marks(reply) => drop(reply.send(director.marks())),

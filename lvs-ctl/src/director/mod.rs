@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod alarm;
+mod audit;
 mod commit;
 pub mod estimator;
 mod handle;
 mod host;
+mod overview;
 mod report;
 mod request;
 mod state;
@@ -16,21 +19,22 @@ use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::{broadcast, watch};
 
-use self::{commit::Setting, statistics::Statistics, ways::Ways};
+use self::{alarm::Alarm, commit::Setting, statistics::Statistics, ways::Ways};
 pub use self::{
+    audit::{TARGET as AUDIT, Who},
     handle::{Handle, spawn},
     host::ThisHost,
     report::{
-        Changed, DestEntry, DirectorError, Event, Listing, MarkListing, ServiceEntry, Settings,
-        Status, TunableEntry, TunableListing,
+        Changed, DestEntry, DirectorError, Done, Event, Listing, MarkListing, ServiceEntry,
+        Settings, Status, TunableEntry, TunableListing,
     },
-    request::{ChangeRequest, ConnectionQuery, Found, ListQuery},
+    request::{ChangeRequest, ConnectionQuery, Found, ListQuery, PageQuery},
     state::{StateDir, StateError},
     ways::Wanted,
 };
 use crate::{
     dataplane::DataPlane,
-    model::{Host, PlaneStatus, Snapshot, Table, VirtualService, Way, tunables::TUNABLES},
+    model::{Host, Snapshot, Table, VirtualService, Way, tunables::TUNABLES},
 };
 
 /// What a director is told when it starts.
@@ -51,6 +55,8 @@ pub struct Director<D> {
     state: Option<StateDir>,
     events: broadcast::Sender<Arc<Event>>,
     ways: Ways,
+    alarm: Alarm,
+    done: Done,
 }
 
 impl Default for Options {
@@ -73,6 +79,8 @@ impl<D: DataPlane> Director<D> {
             state: None,
             events: broadcast::Sender::new(256),
             ways: Ways::default(),
+            alarm: Alarm::default(),
+            done: Done::default(),
         }
     }
 
@@ -97,11 +105,23 @@ impl<D: DataPlane> Director<D> {
         self.table.snapshot(self.revision)
     }
 
-    /// Makes a list of changes.
+    /// Makes a list of changes on the controller's own behalf.
+    ///
+    /// # Errors
+    /// As [`Self::change_for`].
+    pub fn change(&mut self, request: &ChangeRequest) -> Result<Changed, DirectorError> {
+        self.change_for(&Who::controller(), request)
+    }
+
+    /// Makes a list of changes on somebody's behalf, and writes an audit line for each.
     ///
     /// # Errors
     /// Nothing has changed then. Refused changes are no error unless all or nothing was asked for.
-    pub fn change(&mut self, request: &ChangeRequest) -> Result<Changed, DirectorError> {
+    pub fn change_for(
+        &mut self,
+        who: &Who,
+        request: &ChangeRequest,
+    ) -> Result<Changed, DirectorError> {
         if request.if_revision.is_some_and(|revision| revision != self.revision) {
             return Err(DirectorError::Stale { current: self.revision });
         }
@@ -113,7 +133,9 @@ impl<D: DataPlane> Director<D> {
             self.statistics.zero(*id, &self.plane);
         }
         let applied = draft.made.len();
-        tracing::info!(revision = self.revision, applied, refused = draft.refused.len(), "change");
+        self.done.applied += applied as u64;
+        self.done.refused += draft.refused.len() as u64;
+        draft.records.iter().for_each(|record| record.write(who, self.revision));
         if draft.rules && self.events.receiver_count() > 0 {
             let event = Event { revision: self.revision, changes: draft.made };
             // Nobody listens: nobody misses it.
@@ -175,18 +197,6 @@ impl<D: DataPlane> Director<D> {
         Found::new(self.plane.connections(), query)
     }
 
-    /// How the director is.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
-            version: env!("CARGO_PKG_VERSION").into(),
-            revision: self.revision,
-            services: self.table.services().len(),
-            dests: self.table.services().map(|service| service.pool.len()).sum(),
-            plane: PlaneStatus { next_hops: self.ways.status(), ..self.plane.status() },
-        }
-    }
-
     /// One period of the rate estimators, and of what else is done now and then.
     pub fn tick(&mut self) {
         self.statistics.tick(&self.plane);
@@ -194,6 +204,7 @@ impl<D: DataPlane> Director<D> {
             tracing::warn!(%error, "cannot let go of what is not needed any more");
         }
         self.ways.follow(&self.plane);
+        self.alarm.watch(&self.plane.status().tables);
     }
 
     /// Which addresses want a way, whenever it changes.

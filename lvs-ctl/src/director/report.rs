@@ -1,6 +1,9 @@
 //! What the director answers.
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     dataplane::DataPlaneError,
@@ -11,7 +14,7 @@ use crate::{
 };
 
 /// The virtual services with their real servers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Listing {
     /// The table's revision.
     pub revision: u64,
@@ -22,7 +25,7 @@ pub struct Listing {
 }
 
 /// A virtual service in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceEntry {
     /// The service.
     pub service: Service,
@@ -40,7 +43,7 @@ pub struct ServiceEntry {
 }
 
 /// A real server in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DestEntry {
     /// The real server.
     pub dest: Dest,
@@ -55,7 +58,7 @@ pub struct DestEntry {
 }
 
 /// What the table holds beside services.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
     /// The table's revision.
     pub revision: u64,
@@ -66,7 +69,7 @@ pub struct Settings {
 }
 
 /// The tunables.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TunableListing {
     /// The table's revision.
     pub revision: u64,
@@ -75,7 +78,7 @@ pub struct TunableListing {
 }
 
 /// A tunable in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TunableEntry {
     /// Its name below `net/ipv4/vs`.
     pub name: String,
@@ -94,7 +97,7 @@ pub struct TunableEntry {
 }
 
 /// The rules that mark packets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MarkListing {
     /// The table's revision.
     pub revision: u64,
@@ -106,7 +109,7 @@ pub struct MarkListing {
 }
 
 /// How the director is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The program's version.
     pub version: String,
@@ -116,13 +119,37 @@ pub struct Status {
     pub services: usize,
     /// Real servers, counted in each service.
     pub dests: usize,
+    /// How long this controller has been running, seconds.
+    #[serde(default)]
+    pub uptime_s: u64,
+    /// Changes that were made since then.
+    #[serde(default)]
+    pub changes_applied: u64,
+    /// Changes that were refused.
+    #[serde(default)]
+    pub changes_refused: u64,
+    /// What all services together counted since then, deleted ones included; not zeroed, and as of the
+    /// last period of the estimators.
+    #[serde(default)]
+    pub totals: Counters,
     /// How the data plane is.
     #[serde(flatten)]
     pub plane: PlaneStatus,
 }
 
+/// What a director has done since it started.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    /// When that was.
+    pub since: Instant,
+    /// Changes made.
+    pub applied: u64,
+    /// Changes refused.
+    pub refused: u64,
+}
+
 /// Changes that one request made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// The table's revision after them.
     pub revision: u64,
@@ -183,5 +210,11 @@ impl TunableEntry {
             effect: tunable.effect.to_string(),
             meaning: tunable.meaning.into(),
         }
+    }
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self { since: Instant::now(), applied: 0, refused: 0 }
     }
 }

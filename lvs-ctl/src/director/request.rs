@@ -3,6 +3,7 @@
 use std::{net::IpAddr, ops::ControlFlow};
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::DirectorError;
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A list of changes, made in order and seen by packets at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRequest {
     /// The changes.
@@ -35,21 +36,34 @@ pub struct ListQuery {
     pub rates: bool,
 }
 
+/// The next services of a listing in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageQuery {
+    /// The last service of the piece before.
+    pub after: Option<ServiceId>,
+    /// Enough for a piece: so many real servers.
+    pub enough: usize,
+}
+
 /// Which connections are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ConnectionQuery {
     /// Only of this service.
     #[serde(with = "service_text::optional", skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceId>,
     /// Only from this client.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
     pub client: Option<IpAddr>,
     /// Only to this VIP.
     #[serde(rename = "virtual", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
     pub vip: Option<IpAddr>,
     /// Only at this real server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
     pub dest: Option<IpAddr>,
     /// Only in the state of this name.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,10 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Statistics {
     services: HashMap<ServiceId, ServiceStatistics>,
+    /// Sum over deleted services, as of the last period.
+    departed: Counters,
+    /// Sum over all, as of the last period.
+    totals: Counters,
 }
 
 /// Real servers that a commit is about to delete, with what the data plane counted for them.
@@ -98,10 +102,15 @@ impl Statistics {
         }
         for id in touched {
             match new.get(id) {
-                None => drop(self.services.remove(id)),
+                None => {
+                    if let Some(service) = self.services.remove(id) {
+                        self.departed += service.seen();
+                    }
+                }
                 Some(entry) => {
                     let service = self.services.entry(*id).or_default();
                     if service.serial != entry.serial {
+                        self.departed += service.seen();
                         *service = ServiceStatistics { serial: entry.serial, ..Default::default() };
                     }
                     service.arrive(entry, plane);
@@ -144,6 +153,7 @@ impl Statistics {
 
     /// One period of the estimators.
     pub(super) fn tick(&mut self, plane: &dyn DataPlane) {
+        let mut totals = self.departed;
         for (id, service) in &mut self.services {
             let mut total = service.deleted();
             for (addr, dest) in &mut service.dests {
@@ -154,7 +164,14 @@ impl Statistics {
             }
             service.estimator.tick(total);
             service.zero.summed();
+            totals += total;
         }
+        self.totals = totals;
+    }
+
+    /// What all services together counted, deleted ones included; never falls, not even by zeroing.
+    pub(super) fn totals(&self) -> Counters {
+        self.totals
     }
 
     /// The counters of a service.
@@ -197,6 +214,11 @@ impl Zero {
 }
 
 impl ServiceStatistics {
+    /// The total as of the last period.
+    fn seen(&self) -> Counters {
+        self.estimator.seen()
+    }
+
     fn depart(&mut self, addr: DestAddr, counters: Counters) {
         let Some(dest) = self.dests.remove(&addr) else { return };
         if self.gone.len() >= REMEMBERED {

@@ -1,14 +1,15 @@
 //! The one vocabulary of changes: every command of every dialect becomes a list of these.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Dest, DestAddr, MarkRule, Service, ServiceId, SyncRequest, SyncRole, Timeouts, TunableValue,
 };
 
 /// One change of the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Change {
     /// Adds a virtual service without real servers.
     AddService(Service),

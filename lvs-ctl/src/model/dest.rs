@@ -6,19 +6,23 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What identifies a real server within its service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct DestAddr {
     /// The RIP.
+    #[schema(value_type = String)]
     pub address: IpAddr,
     /// The real server's port, host order.
     pub port: u16,
 }
 
 /// A real server as the operator describes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dest {
     /// What identifies it.
@@ -36,7 +40,7 @@ pub struct Dest {
 }
 
 /// The forwarding method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Addresses and ports are rewritten both ways (NAT).
@@ -50,8 +54,8 @@ pub enum Method {
 }
 
 /// What the outer packet of a tunnel is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Tunnel {
     /// IP in IP.
     Ipip,
@@ -70,7 +74,7 @@ pub enum Tunnel {
 }
 
 /// The checksum of a tunnel's outer header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Checksum {
     /// None (`--tun-nocsum`).

@@ -3,20 +3,23 @@
 use std::{cmp::Reverse, fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Invalid, Prefix, Protocol};
 
 /// Packets to these addresses and ports carry this mark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MarkRule {
     /// Their protocol; `None`: any, or any with ports where the rule names some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
     /// Where they go.
+    #[schema(value_type = String)]
     pub destination: Prefix,
     /// Which ports; none named: any.
     #[serde(default, skip_serializing_if = "Ports::is_any")]
+    #[schema(value_type = Option<String>)]
     pub ports: Ports,
     /// The mark, never 0.
     pub mark: u32,

@@ -36,7 +36,9 @@ pub use self::{
     service::{Family, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceId},
     settings::{Daemons, SyncDaemon, SyncRequest, SyncRole, Timeouts},
     snapshot::{Snapshot, SnapshotDest, SnapshotError, SnapshotService},
-    status::{InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, TableStatus},
+    status::{
+        InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, StateCount, Sweeps, TableStatus,
+    },
     table::{Effect, Origin, Table, VirtualService},
     traffic::{Connection, Counters, EngineData, Load, Peer, Rates},
     tunables::{Tunable, TunableEffect, TunableRange, TunableValue, Tunables},

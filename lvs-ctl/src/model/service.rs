@@ -7,9 +7,12 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The transport protocol of a virtual service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP.
@@ -21,7 +24,9 @@ pub enum Protocol {
 }
 
 /// The family of a virtual service that is known by its firewall mark only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// IPv4.
@@ -31,14 +36,17 @@ pub enum Family {
 }
 
 /// What identifies a virtual service; it never changes while the service lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum ServiceId {
     /// Protocol, VIP and port; port 0 (persistent services only) means every port.
     Address {
         /// The transport protocol.
         protocol: Protocol,
         /// The VIP.
+        #[schema(value_type = String)]
         address: IpAddr,
         /// The virtual port, host order.
         port: u16,
@@ -53,7 +61,7 @@ pub enum ServiceId {
 }
 
 /// A virtual service as the operator describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// What identifies it.
@@ -75,7 +83,7 @@ pub struct Service {
 }
 
 /// The three flags of a scheduler (`-b`); `sh` and `mh` call the first two fallback and port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SchedulerFlags {
     /// `flag-1`: `sh-fallback`, `mh-fallback`.
@@ -87,12 +95,13 @@ pub struct SchedulerFlags {
 }
 
 /// Persistence: connections of one client (network) go to one real server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Persistence {
     /// How long a template outlives its last connection, seconds.
     pub timeout_s: u32,
     /// Which clients count as one.
+    #[schema(value_type = String)]
     pub netmask: Netmask,
 }
 

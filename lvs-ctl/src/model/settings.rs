@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The connection timeouts that `--set` sets, seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeouts {
     /// Established TCP connections.
@@ -17,7 +18,7 @@ pub struct Timeouts {
 }
 
 /// The two roles of a synchronisation daemon; one of each may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SyncRole {
     /// Sends connections.
@@ -27,7 +28,7 @@ pub enum SyncRole {
 }
 
 /// What is asked for when a synchronisation daemon starts; what is left out gets IPVS's default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncRequest {
     /// Which daemon.
@@ -42,6 +43,7 @@ pub struct SyncRequest {
     pub max_length: Option<u16>,
     /// Multicast group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub group: Option<IpAddr>,
     /// UDP port, host order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +54,7 @@ pub struct SyncRequest {
 }
 
 /// A synchronisation daemon as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncDaemon {
     /// The interface for multicast.
@@ -62,6 +64,7 @@ pub struct SyncDaemon {
     /// Longest message, bytes.
     pub max_length: u16,
     /// Multicast group.
+    #[schema(value_type = String)]
     pub group: IpAddr,
     /// UDP port, host order.
     pub port: u16,
@@ -70,7 +73,7 @@ pub struct SyncDaemon {
 }
 
 /// The configured synchronisation daemons.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Daemons {
     /// The sender.

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The data plane's own report.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct PlaneStatus {
     /// The interfaces it takes packets from.
@@ -16,10 +17,13 @@ pub struct PlaneStatus {
     pub tables: Vec<TableStatus>,
     /// How often packets left the path early, by reason; reasons that never happened may be left out.
     pub reasons: Vec<ReasonCount>,
+    /// What the sweeper saw last; nothing before its first sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweeps: Option<Sweeps>,
 }
 
 /// One interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InterfaceStatus {
     /// Its name.
     pub name: String,
@@ -30,9 +34,10 @@ pub struct InterfaceStatus {
 }
 
 /// The way to one real server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NextHopStatus {
     /// The real server.
+    #[schema(value_type = String)]
     pub dest: IpAddr,
     /// The interface that packets leave by, if known.
     pub interface: Option<String>,
@@ -43,7 +48,7 @@ pub struct NextHopStatus {
 }
 
 /// One table of bounded size.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TableStatus {
     /// Its name.
     pub name: String,
@@ -53,8 +58,34 @@ pub struct TableStatus {
     pub capacity: u64,
 }
 
+/// What the sweeper, which ends connections, has done, and what it saw last.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Sweeps {
+    /// Sweeps since the controller started.
+    pub runs: u64,
+    /// How long all of them took, microseconds.
+    pub total_us: u64,
+    /// How long the last one took, microseconds.
+    pub last_us: u64,
+    /// Connections that were over and are gone.
+    pub expired: u64,
+    /// Connections that stood in the table after the last sweep, by state; states without any are
+    /// left out.
+    pub states: Vec<StateCount>,
+}
+
+/// How many connections are in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StateCount {
+    /// The state's IPVS name, such as `ESTABLISHED`.
+    pub state: String,
+    /// Connections.
+    pub connections: u64,
+}
+
 /// How often a reason ended a packet's way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonCount {
     /// The reason's name.
     pub reason: String,
@@ -62,4 +93,35 @@ pub struct ReasonCount {
     pub meaning: String,
     /// Packets.
     pub packets: u64,
+}
+
+impl TableStatus {
+    /// From this share on an operator should know, percent: a hashed table begins to refuse entries
+    /// before it is full.
+    pub const ALARM_PERCENT: u64 = 60;
+
+    /// The share in use, whole percent.
+    #[must_use]
+    pub fn percent(&self) -> u64 {
+        (self.used * 100).checked_div(self.capacity).unwrap_or(100)
+    }
+
+    /// Whether it is fuller than it should be.
+    #[must_use]
+    pub fn is_alarming(&self) -> bool {
+        self.percent() >= Self::ALARM_PERCENT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_alarms_from_six_tenths_on() {
+        let table = |used, capacity| TableStatus { name: String::new(), used, capacity };
+        assert!(!table(599, 1000).is_alarming());
+        assert!(table(600, 1000).is_alarming());
+        assert!(table(0, 0).is_alarming(), "a table without room takes nothing");
+    }
 }

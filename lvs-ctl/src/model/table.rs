@@ -1,8 +1,9 @@
 //! The table of virtual services and its changes, as `ip_vs_ctl.c` makes them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Change, Daemons, Dest, DestAddr, Host, Invalid, Marks, Pool, Service, ServiceId, SyncRequest,
@@ -42,7 +43,7 @@ pub struct VirtualService {
 /// The configuration file owns the services that it declares: one that it declares no more is
 /// deleted when the file is applied again. A service made by a command becomes the file's when the
 /// file declares it, and whoever deletes a service deletes its origin with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// A command added it.
@@ -77,6 +78,12 @@ impl Table {
     /// The services, by identity.
     pub fn services(&self) -> impl ExactSizeIterator<Item = &VirtualService> {
         self.services.values().map(Arc::as_ref)
+    }
+
+    /// The services behind the one of this identity, or all, by identity.
+    pub fn services_after(&self, id: Option<&ServiceId>) -> impl Iterator<Item = &VirtualService> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.services.range((from, Bound::Unbounded)).map(|(_, entry)| entry.as_ref())
     }
 
     /// The service `id`.

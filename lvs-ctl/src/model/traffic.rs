@@ -3,11 +3,12 @@
 use std::{borrow::Cow, net::IpAddr, ops};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Protocol;
 
 /// How many connections a real server holds now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Load {
     /// Established ones, from the SYN on.
@@ -19,7 +20,7 @@ pub struct Load {
 }
 
 /// What passed since the real server exists. Bytes are of IP packets, without link layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Counters {
     /// Connections scheduled.
@@ -35,7 +36,7 @@ pub struct Counters {
 }
 
 /// Rates a second, as the kernel's estimator rounds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Rates {
     /// Connections.
@@ -51,11 +52,12 @@ pub struct Rates {
 }
 
 /// One entry of the connection table: a connection, or a persistence template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Connection {
     /// The protocol; `None` is a template of a firewall-marked service, which takes every protocol.
     pub protocol: Option<Protocol>,
     /// The state's IPVS name, such as `ESTABLISHED`.
+    #[schema(value_type = String)]
     pub state: Cow<'static, str>,
     /// The client; port 0 in templates.
     pub client: Peer,
@@ -72,16 +74,17 @@ pub struct Connection {
 }
 
 /// An address and port of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
     /// The address.
+    #[schema(value_type = String)]
     pub address: IpAddr,
     /// The port, host order.
     pub port: u16,
 }
 
 /// What a persistence engine knows of a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EngineData {
     /// The engine's name.
     pub name: String,

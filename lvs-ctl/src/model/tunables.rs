@@ -6,6 +6,7 @@ mod known;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::known::*;
 use super::Invalid;
@@ -28,7 +29,7 @@ pub struct Tunable {
 }
 
 /// What a tunable is set to: a number, or two of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TunableValue {
     /// A number.

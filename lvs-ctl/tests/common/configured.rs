@@ -4,8 +4,9 @@
 use std::{fs, path::PathBuf};
 
 use lvs_ctl::{
-    api::reload::router,
+    api::server,
     config::{Config, Overrides, Setup},
+    director::Who,
     reload::{Reloader, declare},
 };
 
@@ -37,10 +38,10 @@ pub fn configured() -> Scratch {
             let setup = Setup::new(&overrides, &config.file);
             tokio::task::block_in_place(|| {
                 let runtime = tokio::runtime::Handle::current();
-                runtime.block_on(declare(&handle, &config)).unwrap();
+                runtime.block_on(declare(&handle, &config, &Who::new("test"))).unwrap();
             });
             let (requests, _task) = Reloader::new(handle, file, overrides, setup).spawn().unwrap();
-            router(requests)
+            server::Options { reload: Some(requests), ..server::Options::default() }
         },
     )
 }

@@ -12,9 +12,8 @@ use std::{
     str::FromStr,
 };
 
-use axum::Router;
 use lvs_ctl::{
-    api::{client::Client, server},
+    api::{client::Client, server, socket},
     cli::names::{Names, Services},
     dataplane::memory::Memory,
     director::{self, Director, Handle, Options},
@@ -38,14 +37,19 @@ impl Scratch {
 
     /// Starts a controller after `prepare` had its way with the director.
     pub fn with(prepare: impl FnOnce(Director<Memory>) -> Director<Memory>) -> Self {
-        Self::serving(tempfile::tempdir().unwrap(), prepare, |_| Router::new())
+        Self::serving(tempfile::tempdir().unwrap(), prepare, |_| server::Options::default())
     }
 
-    /// The same in a directory that is there, with routes that `more` makes.
+    /// Starts a controller that serves as it is told.
+    pub fn told(options: server::Options) -> Self {
+        Self::serving(tempfile::tempdir().unwrap(), |director| director, |_| options)
+    }
+
+    /// The same in a directory that is there, serving as `told` says.
     pub fn serving(
         directory: TempDir,
         prepare: impl FnOnce(Director<Memory>) -> Director<Memory>,
-        more: impl FnOnce(Handle) -> Router,
+        told: impl FnOnce(Handle) -> server::Options,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -56,12 +60,12 @@ impl Scratch {
         let director =
             prepare(Director::new(plane.clone(), Box::new(RecordedHost), Options::default()));
         let socket = directory.path().join("lvs.sock");
-        let listener = runtime.block_on(async {
+        let (listener, router) = runtime.block_on(async {
             let (handle, _) = director::spawn(director);
-            let router = server::router(handle.clone()).merge(more(handle));
-            (server::bind(&socket).unwrap(), router)
+            let router = server::router(handle.clone(), told(handle));
+            (socket::bind(&socket, &socket::Access::default()).unwrap(), router)
         });
-        runtime.spawn(async move { axum::serve(listener.0, listener.1).await });
+        runtime.spawn(socket::serve(listener, router, std::future::pending()));
         Self { directory, plane, runtime }
     }
 

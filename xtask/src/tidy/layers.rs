@@ -41,16 +41,18 @@ const MODULES: &[Module] = &[
             "director::MarkListing",
         ],
     ),
+    // 5: words to the service manager; its tests hold a data plane up
+    module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director::Handle", "director::handle"]),
     module("resolve", &["model", "director", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
-    module("reload", &["config", "director"]),
+    module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),
     module("sweep", &["model", "director::Handle", "director::handle"]),
+    module("metrics", &["model", "director"]),
     // 7: what others see; of layer 6 its snapshots
-    module("api", &["model", "director", "estimator", "listing", "config::Step", "reload"]),
-    module("metrics", &["model", "director::Handle", "director::handle", "estimator", "listing"]),
+    module("api", &["model", "director", "estimator", "listing", "metrics", "config::Step", "reload"]),
     // 8: the operator's hands; clients of the API
     module("cli", &["model", "config", "api::types", "api::client"]),
     module("tui", &["model::text", "api::types", "api::client"]),

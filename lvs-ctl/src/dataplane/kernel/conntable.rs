@@ -53,6 +53,8 @@ pub struct Swept {
     pub live: u64,
     /// Connections that were over and are gone.
     pub expired: u64,
+    /// Connections that stay, by the number of their state; templates have none.
+    pub states: [u64; 16],
 }
 
 impl ConnTable {
@@ -91,6 +93,10 @@ impl ConnTable {
                     entry.is_expired(now) || (orphans_end && !self.is_available(entry.dest()));
                 if !is_over {
                     swept.live += 1;
+                    // Templates have no state.
+                    if entry.protocol() != word::TEMPLATE {
+                        swept.states[usize::from(entry.state().number() & 15)] += 1;
+                    }
                 } else if entry.protocol() == word::TEMPLATE {
                     due.add(hit, self.persistence(entry.dest()));
                 } else {

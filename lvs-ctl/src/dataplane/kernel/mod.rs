@@ -12,6 +12,7 @@
 //! | `listing` | the connection tables, shown |
 //! | `templates` | templates whose time is over |
 //! | `memory` | the collector of what lblc and lblcr remember |
+//! | `sweeps` | what the sweeper has done |
 //! | `clock` | the program's clock, told from here |
 //! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
@@ -30,10 +31,11 @@ mod memory;
 mod pins;
 mod program;
 mod settings;
+mod sweeps;
 mod templates;
 mod time;
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Instant};
 
 use aya::Ebpf;
 use lvs_common::{
@@ -73,6 +75,7 @@ pub struct Kernel {
     common: Common,
     tunables: Arc<Mapped>,
     time: Time,
+    sweeps: sweeps::Log,
     adopted: bool,
 }
 
@@ -80,6 +83,7 @@ pub struct Kernel {
 pub struct Sweeper {
     conns: ConnTable,
     time: Time,
+    sweeps: sweeps::Log,
 }
 
 impl Kernel {
@@ -105,7 +109,8 @@ impl Kernel {
         let planner = Planner::adopt(maps.found()?);
         let links = Links::default();
         let time = Time::new(clock, Arc::clone(&tunables));
-        Ok(Self { maps, planner, links, ebpf, pins, common, tunables, time, adopted })
+        let sweeps = sweeps::Log::new(common.buckets);
+        Ok(Self { maps, planner, links, ebpf, pins, common, tunables, time, sweeps, adopted })
     }
 
     /// Whether a directory may hold pins: it is on a bpffs, or would be if it were made.
@@ -142,7 +147,8 @@ impl Kernel {
     /// What ends connections.
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
-        Sweeper { conns: self.maps.conns.clone(), time: self.time.clone() }
+        let (conns, time) = (self.maps.conns.clone(), self.time.clone());
+        Sweeper { conns, time, sweeps: self.sweeps.clone() }
     }
 
     /// The clock that connections end by.
@@ -313,8 +319,9 @@ impl DataPlane for Kernel {
         PlaneStatus {
             interfaces: interfaces.collect(),
             next_hops: Vec::new(),
-            tables: tables.collect(),
+            tables: [self.sweeps.table()].into_iter().chain(tables).collect(),
             reasons: reasons.collect(),
+            sweeps: self.sweeps.status(),
         }
     }
 }
@@ -323,6 +330,9 @@ impl Sweeper {
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
-        self.conns.sweep(&self.time)
+        let begun = Instant::now();
+        let swept = self.conns.sweep(&self.time);
+        self.sweeps.note(swept, begun.elapsed());
+        swept
     }
 }

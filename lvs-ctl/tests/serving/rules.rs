@@ -1,53 +1,27 @@
 //! The API as a program in any language meets it: HTTP over the socket.
 
-mod common;
-
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
 };
 
-use common::Scratch;
-use lvs_ctl::{
-    api::server,
-    model::{Connection, Peer, Protocol},
-};
+use lvs_ctl::model::{Connection, Peer, Protocol};
 use serde_json::{Value, json};
 
-fn ask(scratch: &Scratch, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut stream = UnixStream::connect(scratch.socket()).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
+use crate::{
+    common::Scratch,
+    http::{ask, get, post},
+};
 
-fn post(scratch: &Scratch, body: &Value) -> (u16, Value) {
-    let (status, text) = ask(scratch, "POST", "/v1/changes", &body.to_string());
-    (status, serde_json::from_str(&text).unwrap())
-}
-
-fn get(scratch: &Scratch, path: &str) -> (u16, Value) {
-    let (status, text) = ask(scratch, "GET", path, "");
-    (status, serde_json::from_str(&text).unwrap())
-}
-
-fn web() -> Value {
+pub(crate) fn web() -> Value {
     json!({"address": {"protocol": "tcp", "address": "192.0.2.1", "port": 80}})
 }
 
-fn add_service() -> Value {
+pub(crate) fn add_service() -> Value {
     json!({"add-service": {"id": web(), "scheduler": "rr"}})
 }
 
-fn add_dest(address: &str) -> Value {
+pub(crate) fn add_dest(address: &str) -> Value {
     let addr = json!({"address": address, "port": 80});
     json!({"add-dest": {"service": web(), "dest": {"addr": addr, "method": "masq", "weight": 1}}})
 }
@@ -158,14 +132,4 @@ fn watchers_get_a_line_for_each_request() {
     let event: Value = serde_json::from_str(&event).unwrap();
     assert_eq!(event["revision"], 1);
     assert_eq!(event["changes"].as_array().unwrap().len(), 2);
-}
-
-#[test]
-fn a_second_controller_does_not_take_the_socket() {
-    let scratch = Scratch::start();
-    let taken = scratch.block_on(async { server::bind(&scratch.socket()) });
-    assert_eq!(taken.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
-    let left = scratch.directory.path().join("left.sock");
-    drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
-    scratch.block_on(async { server::bind(&left) }).unwrap();
 }
