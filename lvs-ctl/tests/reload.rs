@@ -88,7 +88,10 @@ fn a_controller_that_reads_no_file_says_so() {
     let scratch = Scratch::start();
     let output = run(&scratch, "reload");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "lvs-ctl: this controller reads no file\n");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "lvs-ctl: this controller reads no file\n"
+    );
 }
 
 #[test]
