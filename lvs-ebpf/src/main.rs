@@ -25,6 +25,12 @@ mod program {
         way::direct(&context)
     }
 
+    /// The rest of it: what `lvs` goes on with.
+    #[xdp]
+    pub fn lvs_rest(context: XdpContext) -> u32 {
+        way::rest(&context)
+    }
+
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.
     #[xdp]
     pub fn clocks(context: XdpContext) -> u32 {

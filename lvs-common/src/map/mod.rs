@@ -52,6 +52,10 @@ pub mod name {
     pub const CONNS: &str = "CONNS";
     /// Connection table of IPv6.
     pub const CONNS6: &str = "CONNS6";
+    /// The rest of the program, a place for each hook.
+    pub const REST: &str = "REST";
+    /// What the program leaves for its rest.
+    pub const SCRATCH: &str = "SCRATCH";
     /// Tunables.
     pub const TUNABLES: &str = "TUNABLES";
     /// Address filter.

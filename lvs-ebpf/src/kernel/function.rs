@@ -15,6 +15,8 @@ use super::{KernelTables, atomic, conns::Row, family::Kept};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Scratch<A> {
+    /// What is to be done next; see `way`.
+    pub next: u32,
     /// The packet under way.
     pub packet: Packet<A>,
     /// It may be a request.

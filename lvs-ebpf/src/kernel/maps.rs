@@ -3,7 +3,7 @@
 use aya_ebpf::{
     Global,
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, PerCpuArray},
+    btf_maps::{Array, HashMap, PerCpuArray, ProgramArray},
     macros::btf_map,
 };
 use lvs_common::{
@@ -87,6 +87,10 @@ pub static ROUTES6: PerCpuArray<CachedRoute<Addr6>, { route::PLACES }> = PerCpuA
 /// What this CPU's choice of a real server is about.
 #[btf_map]
 pub static CHOICE: PerCpuArray<Choice, 1> = PerCpuArray::new();
+
+/// The rest of the program: in place 0 that of the driver's hook, in place 1 that of the generic one.
+#[btf_map]
+pub static REST: ProgramArray<2> = ProgramArray::new();
 
 /// What the packet's way and its functions leave for each other.
 #[btf_map]

@@ -3,7 +3,7 @@
 
 use aya_ebpf::{
     bindings::{
-        xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+        xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX},
         xdp_md,
     },
     helpers::bpf_redirect,
@@ -15,7 +15,13 @@ use lvs_common::{
 };
 use lvs_ebpf::{Step, icmp::own::TOLD, ip, open, packet::Packet};
 
-use super::{KernelTables, XdpFrame, family::Kept, function::scratch, way6};
+use super::{
+    KernelTables, XdpFrame,
+    family::Kept,
+    function::scratch,
+    maps::{GENERIC, REST},
+    way6,
+};
 
 /// No action: the packet may begin a connection.
 pub(super) const BEGINS: u32 = 1 << 16;
@@ -28,13 +34,33 @@ pub(super) const OTHER: u32 = 1 << 19;
 /// No action: it is dropped, for the reason of this number, and its sender is to be told.
 pub(super) const TELLS: u32 = 1 << 20;
 
-/// Directs the frame of a context: what is to be done with it.
+/// No action: nothing was looked at yet.
+const ANEW: u32 = 1 << 23;
+
+/// Directs the frame of a context, as far as a known connection's packet of IPv4 goes; what goes
+/// further, or another way, is the rest's.
+// verifier: the rest has the whole stack again
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
-    if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) {
+    let next = if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) { ANEW } else { known(context) };
+    if next <= XDP_REDIRECT {
+        return next;
+    }
+    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
+    scratch.next = next;
+    // SAFETY: the program ends here, and holds nothing.
+    unsafe { REST.tail_call(context, GENERIC.load()) };
+    // No controller has ever set the rest up.
+    XDP_PASS
+}
+
+/// The rest of a packet's way.
+#[inline(always)]
+pub fn rest(context: &XdpContext) -> u32 {
+    let mut action = lvs_next();
+    if action == ANEW {
         return way6::direct(context);
     }
-    let mut action = lvs_known(context.ctx);
     if action == OTHER {
         action = lvs_icmp(context.ctx);
     }
@@ -54,13 +80,19 @@ pub fn direct(context: &XdpContext) -> u32 {
 }
 
 /// The way of packets that are part of a connection.
+#[inline(always)]
+fn known(context: &XdpContext) -> u32 {
+    let Some(mut tables) = KernelTables::<Be32>::new(Some(context)) else { return XDP_PASS };
+    let step = lvs_ebpf::known(&mut XdpFrame::new(context), &mut tables);
+    go_on(step, &mut tables)
+}
+
+/// What is to be done next.
+// verifier: looked up in the rest itself, it would cost every function the place of a map's key
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn lvs_known(context: *mut xdp_md) -> u32 {
-    let context = XdpContext::new(context);
-    let Some(mut tables) = KernelTables::<Be32>::new(Some(&context)) else { return XDP_PASS };
-    let step = lvs_ebpf::known(&mut XdpFrame::new(&context), &mut tables);
-    go_on(step, &mut tables)
+pub extern "C" fn lvs_next() -> u32 {
+    scratch::<Be32>().map_or(XDP_PASS, |scratch| scratch.next)
 }
 
 /// The connection that a packet begins.

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Map, MapData, MapFd},
+    maps::{Map, MapData, MapFd, ProgramArray},
     programs::{ProgramError, TestRun as _, TestRunOptions, Xdp},
 };
 use lvs_common::{
@@ -100,7 +100,20 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
     verify(xdp(&mut ebpf, "lvs")?)?;
+    verify(xdp(&mut ebpf, "lvs_rest")?)?;
+    join_rest(&mut ebpf, generic)?;
     Ok(ebpf)
+}
+
+/// Lets the program go on with its rest, in the place of its hook. An older program that is still on
+/// an interface goes on with this one from now on: what the two leave for each other is pinned as well.
+fn join_rest(ebpf: &mut Ebpf, place: u32) -> Result<(), KernelError> {
+    let map = ebpf.take_map(name::REST).ok_or(KernelError::Missing(name::REST))?;
+    let failed = |error| KernelError::call("write", name::REST, io::Error::other(error));
+    let mut rest = ProgramArray::try_from(map).map_err(failed)?;
+    let program = xdp(ebpf, "lvs_rest")?;
+    let program = program.fd().map_err(|error| KernelError::program(&error))?;
+    rest.set(place, program, 0).map_err(failed)
 }
 
 /// Hands a program to the kernel.

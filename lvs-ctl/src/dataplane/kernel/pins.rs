@@ -26,13 +26,14 @@ pub(super) struct Shape {
     pub(super) name: &'static str,
     kind: MapType,
     key: usize,
-    value: usize,
+    /// `None`: only the program knows.
+    value: Option<usize>,
     /// `None`: set when the map is made.
     places: Option<usize>,
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 15] = [
+pub(super) const SHAPES: [Shape; 17] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -50,24 +51,44 @@ pub(super) const SHAPES: [Shape; 15] = [
         name: name::SERVICES,
         kind: MapType::Hash,
         key: size_of::<ServiceKey>(),
-        value: size_of::<Service>(),
+        value: Some(size_of::<Service>()),
         places: Some(MAX_SERVICES),
     },
     Shape {
         name: name::REMEMBERED,
         kind: MapType::Hash,
         key: size_of::<Called>(),
-        value: size_of::<Remembered>(),
+        value: Some(size_of::<Remembered>()),
         places: Some(MAX_REMEMBERED),
+    },
+    Shape {
+        name: name::REST,
+        kind: MapType::ProgramArray,
+        key: size_of::<u32>(),
+        value: Some(size_of::<u32>()),
+        places: Some(2),
+    },
+    Shape {
+        name: name::SCRATCH,
+        kind: MapType::PerCpuArray,
+        key: size_of::<u32>(),
+        value: None,
+        places: Some(1),
     },
 ];
 
 const fn array(name: &'static str, value: usize, places: Option<usize>) -> Shape {
-    Shape { name, kind: MapType::Array, key: size_of::<u32>(), value, places }
+    Shape { name, kind: MapType::Array, key: size_of::<u32>(), value: Some(value), places }
 }
 
 const fn per_cpu(name: &'static str, value: usize, places: usize) -> Shape {
-    Shape { name, kind: MapType::PerCpuArray, key: size_of::<u32>(), value, places: Some(places) }
+    Shape {
+        name,
+        kind: MapType::PerCpuArray,
+        key: size_of::<u32>(),
+        value: Some(value),
+        places: Some(places),
+    }
 }
 
 /// The directory of one director's pins; within it, one a layout version.
@@ -144,7 +165,7 @@ impl Pins {
             let places = shape.places.and_then(|places| u32::try_from(places).ok());
             let fits = info.map_type().ok() == Some(shape.kind)
                 && info.key_size() as usize == shape.key
-                && info.value_size() as usize == shape.value
+                && shape.value.is_none_or(|value| value == info.value_size() as usize)
                 && places.is_none_or(|places| places == info.max_entries());
             if !fits {
                 return Err(KernelError::foreign(&path, "it has another shape"));
