@@ -116,6 +116,9 @@ pub enum Netmask {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
     /// The IANA protocol number.
     #[must_use]
     pub fn number(self) -> u8 {

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 
 use super::{Family, Protocol, ServiceId};
 
-const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-
 /// The word.
 #[must_use]
 pub fn write(id: ServiceId) -> String {
@@ -27,7 +25,7 @@ pub fn read(word: &str) -> Option<ServiceId> {
         "fwmark" => mark(Family::Ipv4),
         "fwmark6" => mark(Family::Ipv6),
         _ => {
-            let protocol = PROTOCOLS.into_iter().find(|protocol| protocol.name() == kind)?;
+            let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == kind)?;
             let end: SocketAddr = rest.parse().ok()?;
             Some(ServiceId::Address { protocol, address: end.ip(), port: end.port() })
         }

@@ -48,11 +48,10 @@ fn connection(standing: &Standing, now: u32, ticks_per_second: u32) -> Option<Co
     let is_template = entry.protocol() == word::TEMPLATE;
     let number =
         if is_template { port.get() } else { word::protocol_number(entry.protocol()).into() };
-    let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
     let (_, dest_port) = word::split(standing.peer);
     let (_, virtual_port) = entry.virtual_end();
     Some(Connection {
-        protocol: protocols.into_iter().find(|known| u16::from(known.number()) == number),
+        protocol: Protocol::ALL.into_iter().find(|known| u16::from(known.number()) == number),
         state: Cow::Borrowed(match entry.state() {
             state if !is_template => state.name(),
             State::ESTABLISHED => "ASSURED",

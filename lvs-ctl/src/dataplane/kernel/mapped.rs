@@ -65,6 +65,17 @@ impl Mapped {
         }
     }
 
+    /// Writes the value at a place anew, a word at a time; nobody else writes it meanwhile.
+    pub(super) fn edit<T: AnyBitPattern + NoUninit>(
+        &self,
+        place: usize,
+        edit: impl FnOnce(&mut T),
+    ) {
+        let mut value = self.read(place);
+        edit(&mut value);
+        self.write(place, &value);
+    }
+
     fn at<T>(&self, place: usize) -> &[AtomicU64] {
         const { assert!(size_of::<T>().is_multiple_of(size_of::<u64>())) };
         let len = size_of::<T>() / size_of::<u64>();

@@ -118,11 +118,7 @@ impl Maps {
                 }
             }
             Op::Cursor(slot, cursor) => self.cursors.write(*slot as usize, cursor),
-            Op::Kinds(kinds) => {
-                let mut tunables: Tunables = self.tunables.read(0);
-                tunables.kinds = *kinds;
-                self.tunables.write(0, &tunables);
-            }
+            Op::Kinds(kinds) => self.tunables.edit(0, |it: &mut Tunables| it.kinds = *kinds),
             Op::Vips(prefix) => self.look_at(*prefix),
             Op::Rip(address) => put(self.filters()[1], *address),
             Op::NoAddresses => {

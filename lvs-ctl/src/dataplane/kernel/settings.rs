@@ -14,7 +14,7 @@ use crate::model::{MarkRule, Timeouts, Tunables, tunables};
 
 impl Kernel {
     pub(super) fn write_timeouts(&self, timeouts: Timeouts) {
-        self.edit_tunables(|it| {
+        self.tunables.edit(0, |it: &mut map::Tunables| {
             for (state, seconds) in [
                 (State::ESTABLISHED, timeouts.tcp_s),
                 (State::FIN_WAIT, timeouts.tcp_fin_s),
@@ -29,7 +29,7 @@ impl Kernel {
 
     pub(super) fn write_tunables(&self, set: &Tunables) {
         let bits = |name| i32::try_from(set.number(name)).unwrap_or_default().cast_unsigned();
-        self.edit_tunables(|it| {
+        self.tunables.edit(0, |it: &mut map::Tunables| {
             let ticks = |name| {
                 let seconds = u32::try_from(set.number(name)).unwrap_or_default();
                 seconds.saturating_mul(it.ticks_per_second)
@@ -64,14 +64,7 @@ impl Kernel {
         // Without rules the word is 0, which is all that packets look at.
         let first = if list.is_empty() { 0 } else { beside };
         let word = marks_word(first, narrow(list.len()));
-        self.edit_tunables(|it| it.marks = word);
+        self.tunables.edit(0, |it: &mut map::Tunables| it.marks = word);
         Ok(())
-    }
-
-    /// Writes tunables anew, a word at a time.
-    fn edit_tunables(&self, edit: impl FnOnce(&mut map::Tunables)) {
-        let mut tunables: map::Tunables = self.tunables.read(0);
-        edit(&mut tunables);
-        self.tunables.write(0, &tunables);
     }
 }

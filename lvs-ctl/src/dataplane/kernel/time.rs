@@ -24,12 +24,12 @@ impl Time {
     ///
     /// Not while somebody else changes tunables.
     pub fn advance(&self, by: Duration) {
-        let mut tunables: Tunables = self.tunables.read(0);
         let ticks = by.as_nanos() * u128::from(self.ticks_per_second()) / 1_000_000_000;
         #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
         let ticks = ticks as u32;
-        tunables.clock_offset = tunables.clock_offset.wrapping_add(ticks);
-        self.tunables.write(0, &tunables);
+        self.tunables.edit(0, |it: &mut Tunables| {
+            it.clock_offset = it.clock_offset.wrapping_add(ticks);
+        });
     }
 
     /// The tick that it is.
