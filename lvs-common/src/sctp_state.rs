@@ -4,7 +4,7 @@
 //! What a packet does is told by its first chunk, or by an ABORT behind COOKIE-ECHO or COOKIE-ACK.
 
 use crate::{
-    tcp_state::{Direction, Transitions},
+    tcp_state::{Direction, Transitions, row_of},
     wire::chunk,
 };
 
@@ -64,22 +64,10 @@ const EVENTS: u64 = 1 << (4 * chunk::INIT)
     | 9 << (4 * chunk::ABORT);
 
 /// Two letters of each state, in the order of their numbers.
-const CODES: &[u8; 28] = b"NOI1INCSCRCWCOCEESSSSRSARJCL";
+const CODES: &[u8] = b"NOI1INCSCRCWCOCEESSSSRSARJCL";
 
-/// One row of the table, four bits a state, from the codes of its columns.
 const fn row(codes: &str) -> u64 {
-    let codes = codes.as_bytes();
-    let (mut packed, mut column) = (0, 0);
-    while column < 14 {
-        let mut state = 0;
-        while CODES[state * 2] != codes[column * 3] || CODES[state * 2 + 1] != codes[column * 3 + 1]
-        {
-            state += 1;
-        }
-        packed |= (state as u64) << (column * 4);
-        column += 1;
-    }
-    packed
+    row_of(codes, CODES)
 }
 
 /// `sctp_states` of the kernel: by direction, sixteen rows each, and event.

@@ -226,29 +226,29 @@ const OVER: u32 = 1 << State::TIME_WAIT.0 | 1 << State::CLOSE.0 | 1 << State::SC
 const ASSURES: u32 =
     1 << State::ESTABLISHED.0 | 1 << State::UDP_ANSWERED.0 | 1 << State::SCTP_ESTABLISHED.0;
 
-/// One row of the transition table, four bits a state, from the two-letter codes of its columns
-/// `NONE ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN SYNACK`.
-const fn row(codes: &str) -> u64 {
+/// Two letters of each state, in the order of their numbers.
+const CODES: &[u8] = b"NOESSSSRFWTWCLCWLALISA";
+
+/// One row of a transition table, four bits a state, from the codes of its columns, of which there is
+/// one for each state that `states` has a code of.
+pub(crate) const fn row_of(codes: &str, states: &[u8]) -> u64 {
     let codes = codes.as_bytes();
     let (mut packed, mut column) = (0, 0);
-    while column < 11 {
-        let state = match (codes[column * 3], codes[column * 3 + 1]) {
-            (b'E', b'S') => State::ESTABLISHED,
-            (b'S', b'S') => State::SYN_SENT,
-            (b'S', b'R') => State::SYN_RECV,
-            (b'F', b'W') => State::FIN_WAIT,
-            (b'T', b'W') => State::TIME_WAIT,
-            (b'C', b'L') => State::CLOSE,
-            (b'C', b'W') => State::CLOSE_WAIT,
-            (b'L', b'A') => State::LAST_ACK,
-            (b'L', b'I') => State::LISTEN,
-            (b'S', b'A') => State::SYNACK,
-            _ => State::NONE,
-        };
-        packed |= (state.0 as u64) << (column * 4);
+    while column < states.len() / 2 {
+        let mut state = 0;
+        while states[state * 2] != codes[column * 3]
+            || states[state * 2 + 1] != codes[column * 3 + 1]
+        {
+            state += 1;
+        }
+        packed |= (state as u64) << (column * 4);
         column += 1;
     }
     packed
+}
+
+const fn row(codes: &str) -> u64 {
+    row_of(codes, CODES)
 }
 
 /// Rows of a direction in [`ROWS`].
