@@ -1,7 +1,7 @@
 //! 2. Is it part of a connection? And 5. if not, it begins one.
 
 use lvs_common::{
-    conntable::{self, Buckets, Entry, Hit, Insert, New, word},
+    conntable::{self, Buckets, Entry, Hit, Insert, New, ends::Ends, word},
     map::{Dest, Method, Tunables},
     net::Be16,
     sctp_state,
@@ -111,24 +111,48 @@ pub(crate) fn begin<T: Tables>(
         now,
         expires,
     };
-    let done = tables.insert(new, &packet.ends());
-    if let Some(evicted) = done.evicted {
-        account::ended(&evicted, tables);
-    }
-    match done.what {
-        Insert::New(hit) => {
+    match insert(new, &packet.ends(), tables)? {
+        Inserted::New(hit) => {
             account::opened(slot, state, tables);
             if templated && state.assures() {
                 tables.assure(packet.source, &hit.entry);
             }
             Ok(Connection { dest: slot, next_hop, method, keeps_port })
         }
-        Insert::Exists(hit) => {
+        Inserted::Exists(hit) => {
             advance(packet, packet.source, direction, &hit, tables);
             let (slot, method) = (hit.entry.dest(), hit.entry.method());
             let next_hop = tables.dest(slot).ok_or(BROKEN)?.next_hop;
             Ok(Connection { dest: slot, next_hop, method, keeps_port: hit.entry.keeps_port() })
         }
+    }
+}
+
+/// What stands in the table now: this, or what another CPU was faster with.
+pub(crate) enum Inserted<B> {
+    /// This one; its accounts are the caller's.
+    New(Hit<B>),
+    /// Another one of the same key.
+    Exists(Hit<B>),
+}
+
+/// Puts a connection or a template into the table, and settles the accounts of the one that gives way.
+///
+/// # Errors
+/// There is no place for it, or another CPU takes it right now.
+#[inline(always)]
+pub(crate) fn insert<T: Tables>(
+    new: New,
+    ends: &Ends,
+    tables: &mut T,
+) -> Result<Inserted<Row<T>>, Verdict> {
+    let done = tables.insert(new, ends);
+    if let Some(evicted) = done.evicted {
+        account::ended(&evicted, tables);
+    }
+    match done.what {
+        Insert::New(hit) => Ok(Inserted::New(hit)),
+        Insert::Exists(hit) => Ok(Inserted::Exists(hit)),
         Insert::Racing => Err(Verdict::Drop(Reason::Racing)),
         Insert::Full => Err(Verdict::Drop(Reason::TableFull)),
     }

@@ -66,7 +66,7 @@ pub enum Step<A> {
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
-    /// It is neither TCP nor UDP: [`relate`].
+    /// It is of no protocol that a service has: [`relate`].
     Other,
     /// Its real server is at the end of a tunnel: [`wrap`].
     Wraps(Packet<A>, Connection),
@@ -122,8 +122,8 @@ fn way<F: Frame, T: Tables>(
     packet: &Packet<T::Address>,
     tables: &mut T,
 ) -> Result<Step<T::Address>, Verdict> {
-    let is_request = tables.is_vip(packet.destination);
-    if is_request && let Some(connection) = connection::find(packet, tables)? {
+    let (is_request, connection) = request(packet, tables)?;
+    if let Some(connection) = connection {
         return Ok(send(frame, packet, connection, tables));
     }
     let verdict = rest(frame, packet, is_request, tables)?;

@@ -2,7 +2,7 @@
 //! (`ip_vs_sched_persist`). What a template is: [`lvs_common::template`].
 
 use lvs_common::{
-    conntable::{self, Entry, Hit, Insert, Key, New, ends::Ends, word},
+    conntable::{self, Entry, Hit, Key, New, ends::Ends, word},
     map::Dest,
     net::{Be16, Be32},
     tcp_state::{State, Transitions},
@@ -12,7 +12,7 @@ use lvs_common::{
 
 use crate::{
     account,
-    connection::{Row, end},
+    connection::{Inserted, Row, end, insert},
     ip::Ip,
     packet::Packet,
     tables::Tables,
@@ -22,17 +22,29 @@ use crate::{
 /// prolong it.
 const GRACE_S: u32 = 2;
 
-/// The key of the template for a packet, and its ends.
+/// The key of a client's template for connections of a protocol to an address and port, and its ends.
 #[inline(always)]
 fn key<T: Tables>(
+    persistence: Persistence,
+    client: T::Address,
+    protocol: u8,
+    (address, port): (T::Address, Be16),
+    tables: &T,
+) -> (Key, Ends) {
+    let client = client.masked(persistence.netmask);
+    let key = persistence.key(tables.short(client), protocol, tables.short(address), port);
+    (key, persistence.ends(client.wide(), address.wide()))
+}
+
+/// Those of the template for a packet.
+#[inline(always)]
+fn key_of<T: Tables>(
     packet: &Packet<T::Address>,
     persistence: Persistence,
     tables: &T,
 ) -> (Key, Ends) {
-    let client = packet.source.masked(persistence.netmask);
-    let (short, address) = (tables.short(client), tables.short(packet.destination));
-    let key = persistence.key(short, packet.protocol, address, packet.destination_port);
-    (key, persistence.ends(client.wide(), packet.destination.wide()))
+    let called = (packet.destination, packet.destination_port);
+    key(persistence, packet.source, packet.protocol, called, tables)
 }
 
 /// What is remembered of a client.
@@ -53,7 +65,7 @@ pub(crate) fn find<T: Tables>(
     persistence: Persistence,
     tables: &T,
 ) -> Template<Row<T>> {
-    let (key, ends) = key(packet, persistence, tables);
+    let (key, ends) = key_of(packet, persistence, tables);
     let Some(hit) = tables.template(key, &ends) else { return Template::Missing };
     match tables.dest(hit.entry.dest()) {
         Some(dest) if is_valid(&hit.entry, dest, tables) => Template::Valid(hit),
@@ -93,7 +105,7 @@ fn remember<T: Tables>(
 ) -> Result<u32, Verdict> {
     let dest = *tables.dest(slot).ok_or(Verdict::Drop(Reason::Broken))?;
     let lifetime = persistence.lifetime_s.wrapping_mul(tables.tunables().ticks_per_second);
-    let (key, ends) = key(packet, persistence, tables);
+    let (key, ends) = key_of(packet, persistence, tables);
     let is_for_port = persistence.is_for_port(packet.destination_port);
     let port = if is_for_port { dest.port } else { Be16::new(0) };
     let now = tables.now();
@@ -107,18 +119,12 @@ fn remember<T: Tables>(
         now,
         expires: now.wrapping_add(lifetime),
     };
-    let done = tables.insert(new, &ends);
-    if let Some(evicted) = done.evicted {
-        account::ended(&evicted, tables);
-    }
-    match done.what {
-        Insert::New(_) => {
+    match insert(new, &ends, tables)? {
+        Inserted::New(_) => {
             account::remembered(slot, tables);
             Ok(slot)
         }
-        Insert::Exists(hit) => Ok(hit.entry.dest()),
-        Insert::Racing => Err(Verdict::Drop(Reason::Racing)),
-        Insert::Full => Err(Verdict::Drop(Reason::TableFull)),
+        Inserted::Exists(hit) => Ok(hit.entry.dest()),
     }
 }
 
@@ -129,12 +135,8 @@ pub fn assure<T: Tables>(client: T::Address, entry: &Entry, tables: &mut T) {
     let Some(service_key) = tables.dest(entry.dest()).map(|dest| dest.service) else { return };
     let Some(service) = tables.service(&service_key) else { return };
     let Some(persistence) = Persistence::of(service) else { return };
-    let client = client.masked(persistence.netmask);
-    let address = T::Address::narrow(service_key.address);
-    let port = entry.virtual_end().1;
-    let (short, virtual_short) = (tables.short(client), tables.short(address));
-    let key = persistence.key(short, service_key.protocol, virtual_short, port);
-    let ends = persistence.ends(client.wide(), address.wide());
+    let called = (T::Address::narrow(service_key.address), entry.virtual_end().1);
+    let (key, ends) = key(persistence, client, service_key.protocol, called, tables);
     if let Some(hit) = tables.find(key, &ends)
         && hit.entry.dest() == entry.dest()
         && hit.entry.state() != State::ESTABLISHED

@@ -13,12 +13,12 @@ use lvs_common::{
     net::{Addr6, Be32},
     verdict::Verdict,
 };
-use lvs_ebpf::{Step, icmp::own::TOLD, ip, open, packet::Packet};
+use lvs_ebpf::{Connection, Step, icmp::own::TOLD, ip, open, packet::Packet};
 
 use super::{
     KernelTables, XdpFrame,
     family::Kept,
-    function::scratch,
+    function::{Scratch, scratch},
     maps::{GENERIC, REST},
     way6,
 };
@@ -99,16 +99,9 @@ pub extern "C" fn lvs_next() -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_open() -> u32 {
-    let (Some(scratch), Some(mut tables)) = (scratch::<Be32>(), KernelTables::new(None)) else {
-        return XDP_PASS;
-    };
-    match open::open(&scratch.packet, &mut tables) {
-        Ok(connection) => {
-            scratch.opened = connection;
-            BEGUN
-        }
-        Err(refused) => settle(refused, &mut tables),
-    }
+    let Some((scratch, mut tables)) = at_hand::<Be32>(None) else { return XDP_PASS };
+    let opened = open::open(&scratch.packet, &mut tables);
+    begun(opened, scratch, &mut tables)
 }
 
 /// The way of a packet that has begun a connection.
@@ -116,17 +109,14 @@ pub extern "C" fn lvs_open() -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Be32>(), KernelTables::new(Some(&context)))
-    else {
-        return XDP_PASS;
-    };
+    let Some((scratch, mut tables)) = at_hand::<Be32>(Some(&context)) else { return XDP_PASS };
     let frame = &mut XdpFrame::new(&context);
     let packet = within_frame(&scratch.packet);
     let step = lvs_ebpf::send(frame, &packet, scratch.opened, &mut tables);
     go_on(step, &mut tables)
 }
 
-/// The way of what is neither TCP nor UDP.
+/// The way of what no service has the protocol of.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
@@ -140,11 +130,14 @@ pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
+    wrap::<Be32>(context)
+}
+
+/// The way of a packet into a tunnel: what is to be done with the frame.
+#[inline(always)]
+pub(super) fn wrap<A: Kept>(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Be32>(), KernelTables::new(Some(&context)))
-    else {
-        return XDP_PASS;
-    };
+    let Some((scratch, mut tables)) = at_hand::<A>(Some(&context)) else { return XDP_PASS };
     let frame = &mut XdpFrame::new(&context);
     let packet = within_frame(&scratch.packet);
     let verdict = lvs_ebpf::wrap(frame, &packet, scratch.opened, &mut tables);
@@ -188,6 +181,30 @@ fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_, Be32>) -> u32 {
         scratch.opened = connection;
     }
     next
+}
+
+/// What a function works with: what was left for it, and the maps.
+#[inline(always)]
+pub(super) fn at_hand<A: Kept>(
+    context: Option<&XdpContext>,
+) -> Option<(&'static mut Scratch<A>, KernelTables<'_, A>)> {
+    Some((scratch::<A>()?, KernelTables::new(context)?))
+}
+
+/// Leaves the connection that a packet has begun, or settles why it has not.
+#[inline(always)]
+pub(super) fn begun<A: Kept>(
+    opened: Result<Connection, Verdict>,
+    scratch: &mut Scratch<A>,
+    tables: &mut KernelTables<'_, A>,
+) -> u32 {
+    match opened {
+        Ok(connection) => {
+            scratch.opened = connection;
+            BEGUN
+        }
+        Err(refused) => settle(refused, tables),
+    }
 }
 
 /// A packet that was left in this CPU's value.

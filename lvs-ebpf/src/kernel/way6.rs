@@ -15,9 +15,8 @@ use lvs_common::{
 use lvs_ebpf::{Step, open};
 
 use super::{
-    KernelTables, XdpFrame,
-    function::scratch,
-    way::{BEGINS, BEGUN, OTHER, TELLS, WRAPS, settle, tell, within_frame},
+    XdpFrame,
+    way::{BEGINS, BEGUN, OTHER, TELLS, WRAPS, at_hand, begun, settle, tell, within_frame, wrap},
 };
 
 /// No action: it is no request of a connection.
@@ -58,9 +57,7 @@ pub(super) fn direct(context: &XdpContext) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Addr6>(), KernelTables::new(None)) else {
-        return XDP_PASS;
-    };
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(None) else { return XDP_PASS };
     match lvs_ebpf::packet(&XdpFrame::new(&context)) {
         Ok(packet) => scratch.packet = packet,
         Err(Verdict::Pass(Reason::OtherProtocol)) => return OTHER,
@@ -84,10 +81,7 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_icmp6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Addr6>(), KernelTables::new(Some(&context)))
-    else {
-        return XDP_PASS;
-    };
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
     match lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables) {
         Step::Done(verdict) => settle(verdict, &mut tables),
         Step::Wraps(packet, connection) => {
@@ -112,10 +106,7 @@ pub extern "C" fn lvs_tell6(context: *mut xdp_md, reason: u32) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Addr6>(), KernelTables::new(Some(&context)))
-    else {
-        return XDP_PASS;
-    };
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
     let packet = within_frame(&scratch.packet);
     let frame = &mut XdpFrame::new(&context);
     match lvs_ebpf::rest(frame, &packet, scratch.is_request, &mut tables) {
@@ -128,9 +119,7 @@ pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_decide6() -> u32 {
-    let (Some(scratch), Some(tables)) = (scratch::<Addr6>(), KernelTables::new(None)) else {
-        return XDP_PASS;
-    };
+    let Some((scratch, tables)) = at_hand::<Addr6>(None) else { return XDP_PASS };
     let mut tables = tables.leaving(scratch);
     match open::decide(&scratch.packet, &mut tables) {
         Ok(opening) => {
@@ -145,17 +134,10 @@ pub extern "C" fn lvs_decide6() -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_begin6() -> u32 {
-    let (Some(scratch), Some(tables)) = (scratch::<Addr6>(), KernelTables::new(None)) else {
-        return XDP_PASS;
-    };
+    let Some((scratch, tables)) = at_hand::<Addr6>(None) else { return XDP_PASS };
     let mut tables = tables.leaving(scratch);
-    match open::begin(&scratch.packet, scratch.opening, &mut tables) {
-        Ok(connection) => {
-            scratch.opened = connection;
-            BEGUN
-        }
-        Err(refused) => settle(refused, &mut tables),
-    }
+    let opened = open::begin(&scratch.packet, scratch.opening, &mut tables);
+    begun(opened, scratch, &mut tables)
 }
 
 /// The way of a connection's request.
@@ -163,10 +145,7 @@ pub extern "C" fn lvs_begin6() -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Addr6>(), KernelTables::new(Some(&context)))
-    else {
-        return XDP_PASS;
-    };
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
     let packet = within_frame(&scratch.packet);
     let frame = &mut XdpFrame::new(&context);
     match lvs_ebpf::send(frame, &packet, scratch.opened, &mut tables) {
@@ -181,13 +160,5 @@ pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_wrap6(context: *mut xdp_md) -> u32 {
-    let context = XdpContext::new(context);
-    let (Some(scratch), Some(mut tables)) = (scratch::<Addr6>(), KernelTables::new(Some(&context)))
-    else {
-        return XDP_PASS;
-    };
-    let packet = within_frame(&scratch.packet);
-    let frame = &mut XdpFrame::new(&context);
-    let verdict = lvs_ebpf::wrap(frame, &packet, scratch.opened, &mut tables);
-    settle(verdict, &mut tables)
+    wrap::<Addr6>(context)
 }
