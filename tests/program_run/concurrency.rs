@@ -2,7 +2,6 @@
 //! or torn, and the counters say what stands in the table.
 
 use std::{
-    net::SocketAddr,
     sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use lvs_tests::rig::{
 
 use crate::{
     sender::{assert_counts_are_the_tables, assert_ends_empty, client},
-    threads::{THREADS, in_threads},
+    threads::{THREADS, after, agree, in_threads},
 };
 
 #[test]
@@ -66,11 +65,7 @@ fn threads_that_open_the_same_connections_agree_on_their_real_servers() {
             let client = client(u16::try_from(number).unwrap(), u16::try_from(port).unwrap());
             // One that loses a race is dropped; TCP would send it again.
             let Some(server) = (0..3).find_map(|_| sender.request(client, SYN)) else { continue };
-            let SocketAddr::V4(at) = server else { unreachable!("IPv4 only") };
-            let found = at.ip().to_bits();
-            let before = agreed.compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire);
-            let before = before.unwrap_or_else(|before| before);
-            assert!(before == 0 || before == found, "{client} has two real servers");
+            agree(agreed, server, client);
         }
     });
     let reached = agreed.iter().filter(|it| it.load(Ordering::Relaxed) != 0).count();
@@ -89,10 +84,7 @@ fn a_full_table_and_a_running_clock_leave_the_counts_right() {
     in_threads(&rig, Duration::from_millis(600), |number, sender, stop| {
         let mut state = u64::from(number) + 1;
         while !stop.load(Ordering::Relaxed) {
-            // Numerical Recipes' generator: any will do.
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = after(state);
             let [a, b, c, ..] = state.to_be_bytes();
             // Half of the clients are everybody's.
             let number = if c & 1 == 0 { number } else { 9 };

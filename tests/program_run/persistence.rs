@@ -15,7 +15,7 @@ use lvs_tests::rig::{
 
 use crate::{
     sender::{VIP, assert_counts_are_the_tables, assert_ends_empty},
-    threads::{THREADS, in_threads},
+    threads::{THREADS, after, agree, in_threads},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -108,11 +108,7 @@ fn clients_of_one_net_that_come_at_once_get_one_template() {
             // One that loses a race is dropped; TCP would send it again.
             let Some(server) = (0..4).find_map(|_| sender.request(client, SYN)) else { continue };
             assert_eq!(sender.request(client, ACK), Some(server), "{client} lost its server");
-            let SocketAddr::V4(at) = server else { unreachable!("IPv4 only") };
-            let found = at.ip().to_bits();
-            let before = agreed.compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire);
-            let before = before.unwrap_or_else(|before| before);
-            assert!(before == 0 || before == found, "the net of {client} has two real servers");
+            agree(agreed, server, client);
         }
     });
     let nets = agreed.iter().filter(|it| it.load(Ordering::Relaxed) != 0).count();
@@ -131,9 +127,7 @@ fn a_full_table_of_templates_and_a_running_clock_leave_the_counts_right() {
     in_threads(&rig, Duration::from_millis(600), |number, sender, stop| {
         let mut state = u64::from(number) + 1;
         while !stop.load(Ordering::Relaxed) {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = after(state);
             let [a, b, c, ..] = state.to_be_bytes();
             let client = SocketAddr::new(Ipv4Addr::new(10, 0, a & 3, b).into(), 5000);
             let flags = [SYN, SYN, ACK, ACK, FIN | ACK, RST][usize::from(c) % 6];

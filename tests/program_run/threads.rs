@@ -1,9 +1,10 @@
 //! Several threads that send at once, beside the sweeper and a clock that runs.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -44,4 +45,18 @@ pub(crate) fn in_threads(
         }
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// The real server that the first thread was led to is everybody's.
+pub(crate) fn agree(on: &AtomicU32, server: SocketAddr, client: SocketAddr) {
+    let SocketAddr::V4(at) = server else { unreachable!("IPv4 only") };
+    let found = at.ip().to_bits();
+    let before = on.compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire);
+    let before = before.unwrap_or_else(|before| before);
+    assert!(before == 0 || before == found, "{client} has two real servers");
+}
+
+/// The next state of Numerical Recipes' generator: any will do.
+pub(crate) fn after(state: u64) -> u64 {
+    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }
