@@ -45,14 +45,17 @@ pub fn difference(edit: u32, behind: u16, veil: impl Fn(u32) -> u32) -> u32 {
         register = register >> 1 ^ POLYNOMIAL.wrapping_mul(bit_of(register));
         bit += 1;
     }
-    let mut k = 0;
+    let (mut behind, mut k) = (u32::from(behind), 0);
     while k < DOUBLINGS {
-        let (mut moved, mut bit) = (0, 0);
+        let (mut moved, mut rest, mut bit) = (0, register, 0);
         while bit < 32 {
-            moved ^= ZEROS[k][bit].wrapping_mul(bit_of(register >> bit));
+            moved ^= ZEROS[k][bit].wrapping_mul(bit_of(rest));
+            // Veiled: all the bits at once would be on the stack.
+            rest = veil(rest >> 1);
             bit += 1;
         }
-        register ^= (register ^ moved).wrapping_mul(bit_of(u32::from(behind) >> k));
+        register ^= (register ^ moved).wrapping_mul(bit_of(behind));
+        behind = veil(behind >> 1);
         k += 1;
     }
     register

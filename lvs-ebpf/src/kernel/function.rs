@@ -55,13 +55,12 @@ pub fn scratch<A: Kept>() -> Option<&'static mut Scratch<A>> {
     A::scratch().map(|scratch| unsafe { &mut *scratch })
 }
 
-/// Lets the template of a client's connection last.
+/// Leaves a client's connection, whose template is to last: see [`Kept::call_assure`].
 #[inline(always)]
-pub fn assure<A: Kept>(client: A, entry: &Entry) {
+pub fn leave<A: Kept>(client: A, entry: &Entry) {
     let Some(asked) = scratch::<A>() else { return };
     asked.client = client;
     asked.assured = *entry;
-    A::call_assure();
 }
 
 /// What a CRC of SCTP differs by; see [`crc32c::difference`].
@@ -116,12 +115,14 @@ pub fn insert<A: Kept>(
     Done { what, evicted: (outcome & EVICTED != 0).then_some(answer.evicted) }
 }
 
+/// Lets the template last of the connection that was left; what is to be done next.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure() -> u32 {
     assure_asked::<Be32>()
 }
 
+/// See [`lvs_assure`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure6() -> u32 {
@@ -160,7 +161,7 @@ fn assure_asked<A: Kept>() -> u32 {
         return 0;
     };
     persist::assure(scratch.client, &scratch.assured, &mut tables);
-    0
+    scratch.next
 }
 
 #[unsafe(no_mangle)]

@@ -10,6 +10,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lvs_common::{
+    map::rest as place,
     net::{Addr6, Be32},
     verdict::Verdict,
 };
@@ -34,23 +35,31 @@ pub(super) const OTHER: u32 = 1 << 19;
 /// No action: it is dropped, for the reason of this number, and its sender is to be told.
 pub(super) const TELLS: u32 = 1 << 20;
 
-/// No action: nothing was looked at yet.
-const ANEW: u32 = 1 << 23;
+/// No action: as the others, of IPv6.
+pub(super) const SIX: u32 = 1 << 23;
 
 /// Directs the frame of a context, as far as a known connection's packet of IPv4 goes; what goes
 /// further, or another way, is the rest's.
 // verifier: the rest has the whole stack again
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
-    let next = if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) { ANEW } else { known(context) };
-    if next <= XDP_REDIRECT {
-        return next;
+    if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) {
+        return go_into(context, place::KNOWN6, 0);
     }
-    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
-    scratch.next = next;
+    let next = known(context);
+    if next <= XDP_REDIRECT { next } else { go_into(context, place::REST, next) }
+}
+
+/// Ends this program, and goes on in another one with what is to be done next.
+#[inline(always)]
+pub(super) fn go_into(context: &XdpContext, place: u32, next: u32) -> u32 {
+    if next != 0 {
+        let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
+        scratch.next = next;
+    }
     // SAFETY: the program ends here, and holds nothing.
-    unsafe { REST.tail_call(context, GENERIC.load()) };
-    // No controller has ever set the rest up.
+    unsafe { REST.tail_call(context, place + GENERIC.load()) };
+    // No controller has ever set it up.
     XDP_PASS
 }
 
@@ -58,8 +67,8 @@ pub fn direct(context: &XdpContext) -> u32 {
 #[inline(always)]
 pub fn rest(context: &XdpContext) -> u32 {
     let mut action = lvs_next();
-    if action == ANEW {
-        return way6::direct(context);
+    if action & SIX != 0 {
+        return way6::rest(context, action ^ SIX);
     }
     if action == OTHER {
         action = lvs_icmp(context.ctx);
@@ -121,7 +130,7 @@ pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
+    let Some(mut tables) = KernelTables::<Be32>::new(Some(&context)) else { return XDP_PASS };
     let step = lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables);
     go_on(step, &mut tables)
 }
@@ -168,14 +177,14 @@ pub(super) fn tell<A: Kept>(context: *mut xdp_md, reason: u32) -> u32 {
 /// The action of a step, or what is to be done next with what it left.
 #[inline(always)]
 #[expect(clippy::needless_pass_by_value, reason = "it is the end of the step")]
-fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_, Be32>) -> u32 {
+pub(super) fn go_on<A: Kept>(step: Step<A>, tables: &mut KernelTables<'_, A>) -> u32 {
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
         Step::Other => return OTHER,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };
-    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
+    let Some(scratch) = scratch::<A>() else { return XDP_PASS };
     scratch.packet = packet;
     if let Some(connection) = connection {
         scratch.opened = connection;

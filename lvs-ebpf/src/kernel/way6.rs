@@ -1,33 +1,64 @@
-//! The way of IPv6, in smaller functions than [`way`](super::way): its addresses take more of the stack,
-//! its headers more of the verifier.
+//! The way of IPv6: that of known connections in a program of its own, the rest in smaller functions
+//! than [`way`](super::way), since its addresses take more of the stack, its headers more of the verifier.
 
 use aya_ebpf::{
     bindings::{
-        xdp_action::{XDP_DROP, XDP_PASS},
+        xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT},
         xdp_md,
     },
     programs::XdpContext,
 };
 use lvs_common::{
+    map::rest as place,
     net::Addr6,
     verdict::{Reason, Verdict},
 };
 use lvs_ebpf::{Step, open};
 
 use super::{
-    XdpFrame,
-    way::{BEGINS, BEGUN, OTHER, TELLS, WRAPS, at_hand, begun, settle, tell, within_frame, wrap},
+    KernelTables, XdpFrame,
+    function::{lvs_assure6, scratch},
+    way::{
+        BEGINS, BEGUN, OTHER, SIX, TELLS, WRAPS, at_hand, begun, go_into, go_on, settle, tell,
+        within_frame, wrap,
+    },
 };
 
+/// No action: first, the template of its connection is to last.
+const ASSURES: u32 = 1 << 25;
+/// No action: its headers were not looked at yet.
+const ANEW: u32 = 1 << 24;
 /// No action: it is no request of a connection.
 const REST: u32 = 1 << 21;
 /// No action: it is decided where the connection goes that it begins.
 const DECIDED: u32 = 1 << 22;
 
-/// Directs the frame of a context: what is to be done with it.
+/// Directs the frame of a context, as far as a known connection's packet of IPv6 goes.
 #[inline(always)]
-pub(super) fn direct(context: &XdpContext) -> u32 {
-    let mut action = lvs_known6(context.ctx);
+pub fn direct(context: &XdpContext) -> u32 {
+    let Some(tables) = KernelTables::<Addr6>::new(Some(context)) else { return XDP_PASS };
+    let mut tables = tables.assuring_later();
+    let step = lvs_ebpf::known(&mut XdpFrame::new(context), &mut tables);
+    let next = go_on(step, &mut tables);
+    // What has another header in front of it is looked at anew.
+    let next = if next == OTHER { ANEW } else { next };
+    if tables.assures {
+        let Some(scratch) = scratch::<Addr6>() else { return XDP_PASS };
+        scratch.next = next;
+        return go_into(context, place::REST, ASSURES | SIX);
+    }
+    if next <= XDP_REDIRECT { next } else { go_into(context, place::REST, next | SIX) }
+}
+
+/// The rest of its way, from `action` on.
+#[inline(always)]
+pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
+    if action == ASSURES {
+        action = lvs_assure6();
+    }
+    if action == ANEW {
+        action = lvs_known6(context.ctx);
+    }
     if action == OTHER {
         action = lvs_icmp6(context.ctx);
     }
@@ -52,7 +83,7 @@ pub(super) fn direct(context: &XdpContext) -> u32 {
     action
 }
 
-/// The connection of a request that has one.
+/// The connection of a request with extension headers that has one.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
@@ -101,7 +132,7 @@ pub extern "C" fn lvs_tell6(context: *mut xdp_md, reason: u32) -> u32 {
     tell::<Addr6>(context, reason)
 }
 
-/// The way of replies.
+/// The way of replies with extension headers.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {

@@ -12,7 +12,7 @@ use lvs_common::{
     map::{
         Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, Service, ServiceKey, Tunables, name,
+        PoolEntry, Service, ServiceKey, Tunables, name, rest,
     },
     sched::Remembered,
     verdict::Reason,
@@ -66,7 +66,7 @@ pub(super) const SHAPES: [Shape; 17] = [
         kind: MapType::ProgramArray,
         key: size_of::<u32>(),
         value: Some(size_of::<u32>()),
-        places: Some(2),
+        places: Some(rest::PLACES),
     },
     Shape {
         name: name::SCRATCH,
