@@ -37,6 +37,18 @@ mod program {
         way::rest(&context)
     }
 
+    /// The way into tunnels: what all of these go on with.
+    #[xdp]
+    pub fn lvs_wrap(context: XdpContext) -> u32 {
+        way::wraps(&context)
+    }
+
+    /// The same of packets of IPv6.
+    #[xdp]
+    pub fn lvs_wrap6(context: XdpContext) -> u32 {
+        way6::wraps(&context)
+    }
+
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.
     #[xdp]
     pub fn clocks(context: XdpContext) -> u32 {

@@ -53,8 +53,12 @@ pub mod rest {
     pub const REST: u32 = 0;
     /// The way of connections of IPv6.
     pub const KNOWN6: u32 = 2;
+    /// The way into tunnels.
+    pub const WRAP: u32 = 4;
+    /// The same of packets of IPv6.
+    pub const WRAP6: u32 = 6;
     /// How many places there are.
-    pub const PLACES: usize = 4;
+    pub const PLACES: usize = 8;
 }
 
 /// Names that the kernel shows; it cuts them at fifteen bytes.

@@ -1,6 +1,8 @@
 //! The packet's way in functions, so that each has the stack to itself.
 // verifier: all frames that are open at a time have 512 bytes between them.
 
+use core::arch::asm;
+
 use aya_ebpf::{
     bindings::{
         xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX},
@@ -44,21 +46,28 @@ pub(super) const SIX: u32 = 1 << 23;
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
     if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) {
-        return go_into(context, place::KNOWN6, 0);
+        return go_into::<{ place::KNOWN6 }>(context, 0);
     }
-    let next = known(context);
-    if next <= XDP_REDIRECT { next } else { go_into(context, place::REST, next) }
+    match known(context) {
+        action if action <= XDP_REDIRECT => action,
+        WRAPS => go_into::<{ place::WRAP }>(context, 0),
+        next => go_into::<{ place::REST }>(context, next),
+    }
 }
 
 /// Ends this program, and goes on in another one with what is to be done next.
 #[inline(always)]
-pub(super) fn go_into(context: &XdpContext, place: u32, next: u32) -> u32 {
+pub(super) fn go_into<const PLACE: u32>(context: &XdpContext, next: u32) -> u32 {
     if next != 0 {
         let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
         scratch.next = next;
     }
     // SAFETY: the program ends here, and holds nothing.
-    unsafe { REST.tail_call(context, place + GENERIC.load()) };
+    unsafe { REST.tail_call(context, PLACE + GENERIC.load()) };
+    // Another instruction behind each call keeps the compiler from making one of two: the place would
+    // be none that is known, and the JIT makes a jump only of one that is.
+    // SAFETY: writes a register that nobody reads.
+    unsafe { asm!("{0} = {place}", out(reg) _, place = const PLACE, options(nomem, nostack)) };
     // No controller has ever set it up.
     XDP_PASS
 }
@@ -80,7 +89,7 @@ pub fn rest(context: &XdpContext) -> u32 {
         action = lvs_send(context.ctx);
     }
     if action == WRAPS {
-        action = lvs_wrap(context.ctx);
+        return go_into::<{ place::WRAP }>(context, 0);
     }
     if action & TELLS != 0 {
         action = lvs_tell(context.ctx, action ^ TELLS);
@@ -136,18 +145,17 @@ pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
 }
 
 /// The way of a packet into a tunnel.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
-    wrap::<Be32>(context)
+#[inline(always)]
+pub fn wraps(context: &XdpContext) -> u32 {
+    let next = wrap::<Be32>(context);
+    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next) }
 }
 
-/// The way of a packet into a tunnel: what is to be done with the frame.
+/// The same of either family: what is to be done next.
 #[inline(always)]
-pub(super) fn wrap<A: Kept>(context: *mut xdp_md) -> u32 {
-    let context = XdpContext::new(context);
-    let Some((scratch, mut tables)) = at_hand::<A>(Some(&context)) else { return XDP_PASS };
-    let frame = &mut XdpFrame::new(&context);
+pub(super) fn wrap<A: Kept>(context: &XdpContext) -> u32 {
+    let Some((scratch, mut tables)) = at_hand::<A>(Some(context)) else { return XDP_PASS };
+    let frame = &mut XdpFrame::new(context);
     let packet = within_frame(&scratch.packet);
     let verdict = lvs_ebpf::wrap(frame, &packet, scratch.opened, &mut tables);
     settle(verdict, &mut tables)

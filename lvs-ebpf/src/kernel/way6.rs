@@ -45,9 +45,12 @@ pub fn direct(context: &XdpContext) -> u32 {
     if tables.assures {
         let Some(scratch) = scratch::<Addr6>() else { return XDP_PASS };
         scratch.next = next;
-        return go_into(context, place::REST, ASSURES | SIX);
+        return go_into::<{ place::REST }>(context, ASSURES | SIX);
     }
-    if next <= XDP_REDIRECT { next } else { go_into(context, place::REST, next | SIX) }
+    if next == WRAPS {
+        return go_into::<{ place::WRAP6 }>(context, 0);
+    }
+    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next | SIX) }
 }
 
 /// The rest of its way, from `action` on.
@@ -75,7 +78,7 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
         action = lvs_send6(context.ctx);
     }
     if action == WRAPS {
-        action = lvs_wrap6(context.ctx);
+        return go_into::<{ place::WRAP6 }>(context, 0);
     }
     if action & TELLS != 0 {
         action = lvs_tell6(context.ctx, action ^ TELLS);
@@ -188,8 +191,8 @@ pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
 }
 
 /// The way of a packet into a tunnel.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn lvs_wrap6(context: *mut xdp_md) -> u32 {
-    wrap::<Addr6>(context)
+#[inline(always)]
+pub fn wraps(context: &XdpContext) -> u32 {
+    let next = wrap::<Addr6>(context);
+    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next | SIX) }
 }

@@ -53,16 +53,16 @@ pub const TUN: Rules = Rules {
 
 /// Those of IPv6.
 pub const DR6: Rules = Rules {
-    service: v6([0x2001, 0xdb8, 3, 0, 0, 0, 0, 1], 80),
+    service: v6(0x2001_0db8_0003_0000_0000_0000_0000_0001, 80),
     method: Method::DirectRoute,
-    first: v6([0x2001, 0xdb8, 4, 0, 0, 0, 0, 1], 80),
+    first: v6(0x2001_0db8_0004_0000_0000_0000_0000_0001, 80),
     number: 3,
 };
 /// See [`DR6`].
 pub const NAT6: Rules = Rules {
-    service: v6([0x2001, 0xdb8, 3, 0, 0, 0, 0, 2], 80),
+    service: v6(0x2001_0db8_0003_0000_0000_0000_0000_0002, 80),
     method: Method::Masq,
-    first: v6([0x2001, 0xdb8, 4, 0, 0, 0, 0, 0x101], 8080),
+    first: v6(0x2001_0db8_0004_0000_0000_0000_0000_0101, 8080),
     number: 4,
 };
 
@@ -246,8 +246,8 @@ const fn v4([a, b, c, d]: [u8; 4], port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port)
 }
 
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), port)
+const fn v6(address: u128, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(address)), port)
 }
 
 impl Drop for Director {
