@@ -37,7 +37,7 @@ use lvs_common::{
 
 pub use self::{
     connection::Connection,
-    icmp::{own::tell, relate},
+    icmp::{own::tell, relate, relate_incoming, relate_outgoing, relate_tunneled},
 };
 use crate::{ip::Ip, packet::Packet, tables::Tables};
 

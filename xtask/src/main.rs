@@ -14,6 +14,7 @@ mod privilege;
 mod steps;
 mod test_programs;
 mod verb;
+mod vm;
 mod workspace;
 
 verb::verbs! {

@@ -7,7 +7,13 @@ use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
     net::{Addr6, Be32, crc32c},
 };
-use lvs_ebpf::{Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist};
+use lvs_ebpf::{
+    Connection,
+    icmp::{answer::Answer, limit::Limit},
+    open::Opening,
+    packet::Packet,
+    persist,
+};
 
 use super::{KernelTables, atomic, conns::Row, family::Kept};
 
@@ -25,6 +31,8 @@ pub struct Scratch<A> {
     pub opening: Opening,
     /// Its connection.
     pub opened: Connection,
+    /// The ICMP error that a client gets.
+    pub answer: Answer<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
     client: A,
@@ -167,7 +175,7 @@ fn assure_asked<A: Kept>() -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
-    crc32c::difference(edit, behind as u16, |bit| atomic::veil(u64::from(bit)) as u32)
+    crc32c::difference(edit, behind as u16, atomic::veil)
 }
 
 #[inline(always)]

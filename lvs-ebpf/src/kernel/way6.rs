@@ -13,7 +13,7 @@ use lvs_common::{
     net::Addr6,
     verdict::{Reason, Verdict},
 };
-use lvs_ebpf::{Step, open};
+use lvs_ebpf::{Step, icmp::answer, open};
 
 use super::{
     KernelTables, XdpFrame,
@@ -32,6 +32,13 @@ const ANEW: u32 = 1 << 24;
 const REST: u32 = 1 << 21;
 /// No action: it is decided where the connection goes that it begins.
 const DECIDED: u32 = 1 << 22;
+
+/// No action: it is no ICMP error about what a VIP sent.
+const OUTGOING: u32 = 1 << 26;
+/// No action: nor about what was forwarded as it is.
+const TUNNELED: u32 = 1 << 27;
+/// No action: the client gets an ICMP error.
+const ANSWERS: u32 = 1 << 28;
 
 /// Directs the frame of a context, as far as a known connection's packet of IPv6 goes.
 #[inline(always)]
@@ -64,6 +71,15 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
     }
     if action == OTHER {
         action = lvs_icmp6(context.ctx);
+    }
+    if action == OUTGOING {
+        action = lvs_icmp_out6(context.ctx);
+    }
+    if action == TUNNELED {
+        action = lvs_icmp_tun6(context.ctx);
+    }
+    if action == ANSWERS {
+        action = lvs_answer6(context.ctx);
     }
     if action == REST {
         action = lvs_rest6(context.ctx);
@@ -110,22 +126,61 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     }
 }
 
-/// The way of ICMP errors.
+/// The way of ICMP errors about what the VIP sent.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_icmp6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
     let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
-    match lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables) {
-        Step::Done(verdict) => settle(verdict, &mut tables),
-        Step::Wraps(packet, connection) => {
+    match lvs_ebpf::relate_incoming(&mut XdpFrame::new(&context), &mut tables) {
+        Ok(None) => OUTGOING,
+        Ok(Some(Step::Done(verdict))) | Err(verdict) => settle(verdict, &mut tables),
+        Ok(Some(Step::Wraps(packet, connection))) => {
             scratch.packet = packet;
             scratch.opened = connection;
             WRAPS
         }
         // It begins nothing.
-        Step::Begins(_) | Step::Other => XDP_DROP,
+        Ok(Some(Step::Begins(_) | Step::Other)) => XDP_DROP,
     }
+}
+
+/// The way of ICMP errors about what was forwarded.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp_out6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::<Addr6>::new(Some(&context)) else { return XDP_PASS };
+    match lvs_ebpf::relate_outgoing(&mut XdpFrame::new(&context), &mut tables) {
+        Ok(None) => TUNNELED,
+        Ok(Some(verdict)) | Err(verdict) => settle(verdict, &mut tables),
+    }
+}
+
+/// The way of ICMP errors about what was put into a tunnel.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp_tun6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
+    match lvs_ebpf::relate_tunneled(&mut XdpFrame::new(&context), &mut tables) {
+        Ok(answer) => {
+            scratch.answer = answer;
+            ANSWERS
+        }
+        Err(refused) => settle(refused, &mut tables),
+    }
+}
+
+/// The error that a client gets.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_answer6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
+    let frame = &mut XdpFrame::new(&context);
+    let verdict = answer::send(frame, &scratch.answer, &mut tables);
+    settle(verdict.unwrap_or_else(|refused| refused), &mut tables)
 }
 
 /// Tells the sender of a dropped packet.

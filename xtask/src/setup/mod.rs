@@ -28,6 +28,8 @@ pub(crate) enum Needs {
     Load,
     /// To send packets through it: network namespaces, clients, captures.
     Traffic,
+    /// To do so with another kernel: an emulator.
+    Guest,
 }
 
 /// Find or install what building, loading, demo and tests need

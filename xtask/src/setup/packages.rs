@@ -22,6 +22,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
     package("tshark", "tshark", "tests: captures, decoded by somebody else", Needs::Traffic),
+    package("qemu-system-x86", "qemu-system-x86_64", "tests with another kernel", Needs::Guest),
 ];
 
 /// The packages of this level and those before it whose program `is_there` does not find.
