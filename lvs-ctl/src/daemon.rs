@@ -27,11 +27,7 @@ use tokio::{
 };
 
 pub use self::arguments::{Places, RunArgs};
-use self::{
-    claim::Claim,
-    serving::{Doors, Serving},
-    start::Start,
-};
+use self::{claim::Claim, serving::Doors, start::Start};
 use crate::{
     api::socket,
     config::{Mode, Overrides, Setup},
@@ -54,23 +50,22 @@ use crate::{
 /// # Errors
 /// Something could not be set up.
 pub async fn run(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let serving = args.serving.clone();
     let start = Start::read(args, socket)?;
     // First of all: another controller may be at work here.
     let listener = listen(&start)?;
     tracing::debug!(socket = %start.socket().display(), "listening");
-    let done = control(&start, &serving, listener).await;
+    let done = control(&start, listener).await;
     fs::remove_file(start.socket()).ok();
     done
 }
 
-async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> anyhow::Result<()> {
+async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let (setup, pin_dir) = (&start.setup, &start.pin_dir);
     // What is refused leaves nothing behind.
     for interface in &setup.interfaces {
         look_at(interface).await?;
     }
-    let doors = serving.open().await?;
+    let doors = Doors::open(setup).await?;
     Kernel::is_place(pin_dir)?;
     let _claim = Claim::take(pin_dir)?;
     let options = load::Options {
