@@ -26,7 +26,7 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::arguments::{Places, RunArgs};
+pub use self::arguments::{DetachArgs, Places, RunArgs};
 use self::{claim::Claim, serving::Doors, start::Start};
 use crate::{
     api::socket,
@@ -145,12 +145,12 @@ async fn join(thread: JoinHandle<()>) {
     tokio::task::spawn_blocking(move || thread.join()).await.ok();
 }
 
-/// Takes the program off all interfaces and forgets rules and connections.
+/// Takes the program off all interfaces and forgets connections and, unless told otherwise, rules.
 ///
 /// # Errors
 /// A controller is running, or something could not be removed.
-pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let start = Start::of(places, Overrides { socket, ..Overrides::default() })?;
+pub fn detach(args: DetachArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    let start = Start::of(args.places, Overrides { socket, ..Overrides::default() })?;
     let socket = start.socket();
     if UnixStream::connect(socket).is_ok() {
         bail!("a controller is running on {}: stop it first", socket.display());
@@ -162,7 +162,11 @@ pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
     for state_dir in place::state_dirs(&start.setup) {
         martians::restore(&Sysctl::default(), &state_dir)
             .context("cannot put accept_local back")?;
-        remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+        let noted = state_dir.join(martians::FILE);
+        remove(fs::remove_file(&noted), &noted)?;
+        if !args.keep_rules {
+            remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+        }
     }
     remove(fs::remove_file(socket), socket)
 }

@@ -25,7 +25,7 @@ use lvs_ctl::{
         ipvsadm::{self, Program, Streams},
         names::System,
     },
-    daemon::{self, Places, RunArgs},
+    daemon::{self, DetachArgs, RunArgs},
     manual,
 };
 
@@ -52,7 +52,7 @@ enum Verb {
     /// Forward packets: attach the program and listen to commands
     Run(RunArgs),
     /// Take the program off all interfaces, and forget rules and connections
-    Detach(Places),
+    Detach(DetachArgs),
     #[command(flatten)]
     Client(cli::Verb),
     /// ipvsadm 1.31, to the byte
@@ -121,7 +121,7 @@ fn ipvsadm_words(words: &[OsString]) -> Option<(Program, &[OsString])> {
 fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
     match verb {
         Verb::Run(args) => run_daemon(args, socket),
-        Verb::Detach(places) => finish(daemon::detach(places, socket)),
+        Verb::Detach(args) => finish(daemon::detach(args, socket)),
         Verb::Client(verb) => run_verb(verb, &or_default(socket)),
         Verb::Ipvsadm(Words { words }) => {
             run_ipvsadm(Program::Ipvsadm, &words, &or_default(socket))
