@@ -7,6 +7,7 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -49,15 +50,14 @@ mount --make-rprivate / && mount -t bpf bpf \"$1/bpf\" && exec timeout \"$2\" sy
 --console=pipe --machine=lvs-package --directory=\"$1/root\" --bind=\"$1/bpf:/sys/fs/bpf\" --boot \
 -- systemd.show_status=0 </dev/null >\"$1/console\" 2>&1";
 
-/// Installs, starts, upgrades to `next`, removes and purges.
-pub(super) fn try_out(package: &Path, next: &Path) -> Result<()> {
+/// Installs, starts, upgrades to the version `next`, removes and purges.
+pub(super) fn try_out(package: &Path, next: &str) -> Result<()> {
     let place = workspace::target()?.join("package-try");
     let root = unpacked(&place)?;
     let inside = root.join("try");
     fs::create_dir_all(&inside)?;
-    for (file, name) in [(package, "old.deb"), (next, "new.deb")] {
-        fs::copy(file, inside.join(name)).with_context(|| format!("cannot copy {name}"))?;
-    }
+    fs::copy(package, inside.join("old.deb")).context("cannot copy the package")?;
+    renumber(package, next, &inside.join("new.deb"))?;
     write(&inside.join("try.sh"), SCRIPT)?;
     write(&root.join("etc/systemd/system/try.service"), UNIT)?;
     let wants = root.join("etc/systemd/system/multi-user.target.wants");
@@ -72,6 +72,23 @@ pub(super) fn try_out(package: &Path, next: &Path) -> Result<()> {
     let console = place.join("console");
     ensure!(status.success(), "the package failed ({status}); the container's console is in {}", console.display());
     as_root("rm", &["-rf"], &root)
+}
+
+/// Makes `to`, the same package with another version.
+fn renumber(package: &Path, version: &str, to: &Path) -> Result<()> {
+    let files = to.with_extension("files");
+    workspace::run(Command::new("dpkg-deb").arg("--raw-extract").arg(package).arg(&files))?;
+    let control = files.join("DEBIAN/control");
+    let (text, number) = (fs::read_to_string(&control)?, format!("Version: {version}"));
+    let line = |line: &str| {
+        let line = if line.starts_with("Version: ") { &number } else { line };
+        format!("{line}\n")
+    };
+    write(&control, text.lines().map(line).collect::<String>())?;
+    let mut build = Command::new("dpkg-deb");
+    build.args(["--root-owner-group", "-Zgzip", "--build"]).arg(&files).arg(to);
+    workspace::run(&mut build)?;
+    as_root("rm", &["-rf"], &files)
 }
 
 /// A fresh system in `place/root`.

@@ -50,8 +50,7 @@ impl Verb for Package {
                 .arg(&package),
         )?;
         if self.try_out {
-            let next = make(&format!("{version}-2"))?;
-            container::try_out(&package, &next)?;
+            container::try_out(&package, &format!("{version}-2"))?;
         }
         println!("package: {}", package.display());
         Ok(())
@@ -62,11 +61,11 @@ impl Verb for Package {
 fn make(version: &str) -> Result<PathBuf> {
     let target = workspace::target()?;
     stage::prepare(&target.join("release"), version)?;
-    let directory = target.join("debian");
+    let name = format!("lvs-ctl_{version}_{}.deb", architecture()?);
+    let package = target.join("debian").join(name);
     let mut command = workspace::cargo();
     command.args(["deb", "--package", "lvs-ctl", "--no-build", "--deb-version", version]);
-    workspace::run(command.arg("--output").arg(&directory).env("CARGO_TARGET_DIR", &target))?;
-    let package = directory.join(format!("lvs-ctl_{version}_{}.deb", architecture()?));
+    workspace::run(command.arg("--output").arg(&package).env("CARGO_TARGET_DIR", &target))?;
     ensure!(package.is_file(), "cargo-deb made no {}", package.display());
     Ok(package)
 }
