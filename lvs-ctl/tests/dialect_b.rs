@@ -9,8 +9,8 @@ use common::{
     typed::{PROGRAM, ok, refused, run, run_with},
 };
 use lvs_ctl::model::{
-    Connection, Peer,
-    DestAddr, InterfaceStatus, Load, PlaneStatus, Protocol, ReasonCount, ServiceId,
+    Connection, DestAddr, InterfaceStatus, Load, Peer, PlaneStatus, Protocol, ReasonCount,
+    ServiceId,
 };
 
 fn cluster() -> Scratch {

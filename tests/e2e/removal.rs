@@ -67,7 +67,8 @@ fn draining_ends_when_the_last_connection_has_ended() {
     let (name, rip) = NAT.servers[0];
     let (director, vip) = (&cluster.director, NAT.vip);
     let mut talk = Talk::with(&cluster, NAT, name);
-    let drain = |deadline| format!("lvs-ctl backend drain tcp:{vip}:3306 {rip} --deadline {deadline}");
+    let drain =
+        |deadline| format!("lvs-ctl backend drain tcp:{vip}:3306 {rip} --deadline {deadline}");
     let late = director.shell(&drain(0)).unwrap();
     assert_eq!(late.code, Some(1), "{late}");
     assert!(late.stderr.contains("1 active and 0 inactive connections are left"), "{late}");
