@@ -73,7 +73,19 @@ ip -n real route add default via 10.0.0.1
 echo 1 > /proc/sys/net/ipv4/ip_forward
 ip netns exec real systemd-socket-activate --accept --inetd --listen 10.0.0.2:8080 cat 2> /dev/null &
 
-step "install"
+# `package NAME VERSION DEPENDS`: installs what lies in /try/NAME, or nothing.
+package() {
+    mkdir -p "/try/$1/DEBIAN"
+    printf '%s\n' "Package: $1" "Version: $2" "Architecture: all" "Depends: $3" \
+        "Maintainer: nobody <nobody@localhost>" "Description: of a test" > "/try/$1/DEBIAN/control"
+    dpkg-deb --build "/try/$1" > /dev/null
+    dpkg --install "/try/$1.deb"
+}
+
+step "install, in place of the package ipvsadm"
+mkdir -p /try/ipvsadm/sbin /try/ipvsadm/usr/share/man/man8
+touch /try/ipvsadm/sbin/ipvsadm{,-save,-restore} /try/ipvsadm/usr/share/man/man8/ipvsadm.8.gz
+package ipvsadm 1:1.31-1+b1 bash
 dpkg --install /try/old.deb
 [[ $(systemctl is-enabled $unit || true) == disabled ]]
 [[ $(systemctl is-active $unit || true) == inactive ]]
@@ -81,15 +93,12 @@ dpkg --install /try/old.deb
 for name in ipvsadm ipvsadm-save ipvsadm-restore; do
     [[ $(readlink /usr/sbin/$name) == lvs-ctl ]]
 done
+[[ -z $(dpkg --verify lvs-ctl) ]]
 systemd-analyze verify --man=no $unit
 systemd-analyze security --offline=true --threshold=40 $unit | tail -n 1
 
 step "those who ask for ipvsadm have it"
-mkdir -p /try/asks/DEBIAN
-printf '%s\n' "Package: asks" "Version: 1" "Architecture: all" "Maintainer: nobody <nobody@localhost>" \
-    "Depends: ipvsadm (>= 1:1.28)" "Description: asks for ipvsadm" > /try/asks/DEBIAN/control
-dpkg-deb --build /try/asks > /dev/null
-dpkg --install /try/asks.deb
+package asks 1 "ipvsadm (>= 1:1.28)"
 dpkg --purge asks
 
 step "start"
@@ -100,6 +109,7 @@ ipvsadm -A -t $vip:80 -s wrr
 ipvsadm -a -t $vip:80 -r 10.0.0.2:8080 -m
 rules=$(ipvsadm-save -n)
 talk > /run/talk &
+talker=$!
 talks "at the beginning"
 systemctl show --property WatchdogTimestampMonotonic --value $unit | grep -qv '^0$'
 
@@ -147,6 +157,7 @@ talks "over restarts"
 connections=$(lvs-ctl connections --state ESTABLISHED | wc -l)
 ((connections == 2)) || fail "$connections lines of connections"
 
+kill $talker
 step "remove"
 dpkg --remove lvs-ctl
 [[ $(systemctl is-active $unit || true) == inactive ]]
