@@ -27,6 +27,7 @@ verb::verbs! {
     test::Test,
     bench::Bench,
     oracle::Oracle,
+    package::Package,
     tidy::Tidy,
     ci::Ci,
 }
