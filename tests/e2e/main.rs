@@ -11,13 +11,14 @@ mod demo;
 mod forwarding;
 mod icmp;
 mod lab;
+mod ldirectord;
 mod manual;
-
 mod next_hops;
 mod prometheus;
 mod remote;
 mod removal;
 mod restart;
+mod scripts;
 mod service_manager;
 mod several;
 mod talk;

@@ -20,6 +20,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("curl", "curl", "demo and tests: the HTTP client", Needs::Traffic),
     package("ethtool", "ethtool", "demo and tests: offloads of veth pairs", Needs::Traffic),
     package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
+    package("ldirectord", "/usr/sbin/ldirectord", "tests: a client of ipvsadm's", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
     package("tshark", "tshark", "tests: captures, decoded by somebody else", Needs::Traffic),
 ];
