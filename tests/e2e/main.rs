@@ -13,6 +13,7 @@ mod icmp;
 mod lab;
 mod ldirectord;
 mod manual;
+mod namespaces;
 mod next_hops;
 mod prometheus;
 mod remote;

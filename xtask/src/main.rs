@@ -26,6 +26,7 @@ verb::verbs! {
     test::Test,
     bench::Bench,
     oracle::Oracle,
+    kernel_test::KernelTest,
     tidy::Tidy,
     ci::Ci,
 }

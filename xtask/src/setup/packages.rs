@@ -22,6 +22,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
     package("ldirectord", "/usr/sbin/ldirectord", "tests: a client of ipvsadm's", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
+    package("socat", "socat", "the kernel's own test of IPVS", Needs::Traffic),
     package("tshark", "tshark", "tests: captures, decoded by somebody else", Needs::Traffic),
 ];
 
