@@ -19,6 +19,7 @@ mod prometheus;
 mod remote;
 mod removal;
 mod restart;
+mod save_restore;
 mod scripts;
 mod service_manager;
 mod several;
