@@ -69,7 +69,8 @@ impl Verb for Bench {
 
 fn control(runs: usize) -> Result<()> {
     let mut build = workspace::cargo();
-    build.args(["build", "--release", "--package", "lvs-ctl", "--package", "lvs-tests", "--bins"]);
+    build.args(["build", "--release", "--package", "lvs-ctl", "--package", "lvs-tests"]);
+    build.args(["--bin", "lvs-ctl", "--bin", "lvs-control", "--bin", "lab-peer"]);
     quietly(&mut build)?;
     let mut bench = Root::find().command(workspace::target()?.join("release/lvs-control"))?;
     quietly(bench.args(["--runs", &runs.to_string()]))

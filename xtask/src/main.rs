@@ -27,6 +27,7 @@ verb::verbs! {
     bench::Bench,
     oracle::Oracle,
     kernel_test::KernelTest,
+    fuzz::Fuzz,
     tidy::Tidy,
     ci::Ci,
 }
