@@ -29,10 +29,10 @@ pub async fn run<R: Resolver>(
                 if changed.is_err() {
                     return Ok(());
                 }
-                let addresses = wanted.borrow_and_update().addresses.clone();
-                if addresses != watched {
-                    watched.clone_from(&addresses);
-                    resolver.watch(addresses);
+                let wanted = wanted.borrow_and_update();
+                if wanted.addresses != watched {
+                    watched.clone_from(&wanted.addresses);
+                    resolver.watch(watched.clone());
                 }
             }
             reports = resolver.changed() => {

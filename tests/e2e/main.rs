@@ -11,13 +11,16 @@ mod demo;
 mod forwarding;
 mod icmp;
 mod lab;
+mod ldirectord;
 mod manual;
-
+mod namespaces;
 mod next_hops;
 mod prometheus;
 mod remote;
 mod removal;
 mod restart;
+mod save_restore;
+mod scripts;
 mod service_manager;
 mod several;
 mod talk;

@@ -28,6 +28,8 @@ verb::verbs! {
     bench::Bench,
     oracle::Oracle,
     package::Package,
+    kernel_test::KernelTest,
+    fuzz::Fuzz,
     tidy::Tidy,
     ci::Ci,
 }

@@ -77,6 +77,11 @@ pub trait DataPlane: Send {
     /// connections.
     fn addresses(&self) -> BTreeSet<IpAddr>;
 
+    /// Another number whenever [`Self::addresses`] are others; `None` if nobody counts.
+    fn addresses_edition(&self) -> Option<u64> {
+        None
+    }
+
     /// How many of them have no way said yet.
     fn unknown(&self) -> usize;
 

@@ -26,6 +26,8 @@ pub struct Wanted {
 pub(super) struct Ways {
     said: BTreeMap<IpAddr, Way>,
     wanted: watch::Sender<Wanted>,
+    /// That of the wanted addresses.
+    edition: Option<u64>,
 }
 
 impl Ways {
@@ -42,12 +44,24 @@ impl Ways {
             tracing::error!(%address, %error, "cannot change the way to a real server");
             return;
         }
-        self.said.insert(address, way);
+        // Who is gone meanwhile may come back, and is asked for anew then.
+        if self.wanted.borrow().addresses.contains(&address) {
+            self.said.insert(address, way);
+        }
     }
 
     /// Tells who waits which addresses the data plane wants now.
     pub(super) fn follow(&mut self, plane: &dyn DataPlane) {
-        let wanted = Wanted { addresses: plane.addresses(), unknown: plane.unknown() };
+        let (edition, unknown) = (plane.addresses_edition(), plane.unknown());
+        if edition.is_some() && edition == self.edition {
+            self.wanted.send_if_modified(|former| {
+                let before = std::mem::replace(&mut former.unknown, unknown);
+                before != unknown
+            });
+            return;
+        }
+        self.edition = edition;
+        let wanted = Wanted { addresses: plane.addresses(), unknown };
         self.said.retain(|address, _| wanted.addresses.contains(address));
         self.wanted.send_if_modified(|former| {
             let differs = *former != wanted;

@@ -14,6 +14,7 @@ use lvs_tests::{
     offload::Offload,
     serve::{echo, http, listen, udp},
     topology::Topology,
+    tunnel::GUE_PORT,
     web::{READY, Services},
 };
 
@@ -39,8 +40,11 @@ enum Arguments {
     /// Take packets out of ipip, gre and gue tunnels until killed; prints "ready" when it does
     Decap {
         /// The UDP port of gue
-        #[arg(long)]
+        #[arg(long, default_value_t = GUE_PORT)]
         gue: u16,
+        /// The name of the device that they come out of
+        #[arg(long, default_value = decap::DEVICE)]
+        device: String,
     },
     /// Set up a lab with running real servers, show its namespaces, keep it until Ctrl-C
     Stand {
@@ -66,7 +70,7 @@ enum Layout {
 fn main() -> Result<()> {
     match Arguments::parse() {
         Arguments::Serve { name, http, echo, udp } => serve(name, &Services { http, echo, udp }),
-        Arguments::Decap { gue } => decapsulate(gue),
+        Arguments::Decap { gue, device } => decapsulate(gue, &device),
         Arguments::Stand { layout, untouched } => {
             stand(layout, if untouched { Offload::Untouched } else { Offload::Prepared })
         }
@@ -91,8 +95,8 @@ fn serve(name: String, services: &Services) -> Result<()> {
     wait_for_ever()
 }
 
-fn decapsulate(gue: u16) -> Result<()> {
-    let device = Arc::new(decap::device()?);
+fn decapsulate(gue: u16, device: &str) -> Result<()> {
+    let device = Arc::new(decap::device(device)?);
     for wrap in decap::Wrap::ALL {
         let (socket, device) = (wrap.socket(gue)?, Arc::clone(&device));
         thread::spawn(move || decap::serve(wrap, &socket, &device));

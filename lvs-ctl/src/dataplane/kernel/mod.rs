@@ -260,6 +260,10 @@ impl DataPlane for Kernel {
         self.planner.addresses().collect()
     }
 
+    fn addresses_edition(&self) -> Option<u64> {
+        Some(self.planner.addresses_edition())
+    }
+
     fn unknown(&self) -> usize {
         self.planner.unknown()
     }
