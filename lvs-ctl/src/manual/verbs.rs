@@ -5,7 +5,7 @@ use std::io;
 use clap::Command;
 use clap_mangen::Man;
 
-use super::page::{MANUAL, Page, SOURCE, Writer, preamble};
+use super::page::{DATE, MANUAL, Page, SOURCE, Writer, preamble};
 
 const SECTION: &str = "8";
 
@@ -52,7 +52,7 @@ fn collect(command: &Command, pages: &mut Vec<Page>) -> io::Result<()> {
 }
 
 fn text(command: &Command) -> io::Result<String> {
-    let man = Man::new(command.clone()).section(SECTION).source(SOURCE).manual(MANUAL).date("");
+    let man = Man::new(command.clone()).section(SECTION).source(SOURCE).manual(MANUAL).date(DATE);
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
