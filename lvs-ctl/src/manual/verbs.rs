@@ -47,8 +47,8 @@ fn collect(command: &Command, pages: &mut Vec<Page>) -> io::Result<()> {
         return Ok(());
     }
     pages.push(Page { file, text: text(command)? });
-    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    verbs.into_iter().try_for_each(|verb| collect(verb, pages))
+    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    verbs.try_for_each(|verb| collect(verb, pages))
 }
 
 fn text(command: &Command) -> io::Result<String> {
@@ -70,9 +70,9 @@ fn text(command: &Command) -> io::Result<String> {
         }
         if command.get_name() == "lvs-ctl" {
             writer.section("FILES");
-            FILES.iter().for_each(|(file, what)| {
+            for (file, what) in FILES {
                 writer.term(&format!("`{file}`"), what);
-            });
+            }
         }
         writer.section("SEE ALSO").paragraph(SEE_ALSO);
     });
