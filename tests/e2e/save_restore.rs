@@ -1,6 +1,11 @@
-//! `ipvsadm-save | ipvsadm-restore` is identity, on the data plane in the kernel.
+//! `ipvsadm-save | ipvsadm-restore` is identity, on the data plane in the kernel, and packets do not notice.
 
-use std::{env, time::SystemTime};
+use std::{
+    env, fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::SystemTime,
+};
 
 use lvs_ctl::{
     api::client::{Client, Controller as _},
@@ -13,7 +18,7 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use crate::cluster::SOON;
+use crate::cluster::{Cluster, DR, SOON};
 
 #[path = "../../lvs-ctl/tests/common/random.rs"]
 mod random;
@@ -52,6 +57,37 @@ fn random_tables_that_are_saved_and_restored_are_the_same_tables() {
         (left == empty).then_some(())
     });
     gone.unwrap_or_else(|error| panic!("{error:#}: {left:?}, not {empty:?}"));
+}
+
+#[test]
+fn requests_go_on_while_a_thousand_services_are_restored_again_and_again() {
+    let cluster = Cluster::manual(Mode::Native);
+    cluster.serve(DR, "-t", 80, "-s rr");
+    let mut rules = cluster.director.shell("ipvsadm-save -n").unwrap().ok().unwrap();
+    for number in 0..1_000 {
+        let vip = format!("10.0.{}.{}:80", number / 250, number % 250);
+        rules += &format!("-A -t {vip} -s wrr\n-a -t {vip} -r {}:80 -g -w 1\n", DR.servers[0].1);
+    }
+    fs::write(cluster.topology.lab().directory().join("rules"), rules).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let client = cluster.client();
+            let mut asked = 0;
+            while !over.load(Ordering::Relaxed) {
+                client.get(DR.to(80), "/").unwrap_or_else(|error| panic!("{asked}: {error:#}"));
+                asked += 1;
+            }
+            asked
+        });
+        for _ in 0..5 {
+            cluster.director.shell("ipvsadm-restore < rules").unwrap().ok().unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 5, "the client had its turns");
+    });
+    let services = cluster.director.ipvsadm("-Sn").unwrap();
+    assert_eq!(services.lines().filter(|line| line.starts_with("-A")).count(), 1_001);
 }
 
 /// The services with their real servers, in an order that is not history's, as ipvsadm saves them in its own; without

@@ -250,6 +250,12 @@ impl Director {
         self.shell(&format!("lvs-ctl {arguments}"))?.ok()
     }
 
+    /// The controller's process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.controller.as_ref().map(Process::pid)
+    }
+
     /// What the controller has logged since the first start.
     #[must_use]
     pub fn log(&self) -> String {

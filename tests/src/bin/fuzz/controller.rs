@@ -34,12 +34,9 @@ pub(crate) struct Controller {
     runtime: Runtime,
 }
 
-/// All that a refusal must leave as it is.
+/// All that a refusal must leave as it is, in words.
 #[derive(Debug, PartialEq)]
-pub(crate) struct State {
-    standing: String,
-    daemons: String,
-}
+pub(crate) struct State(String);
 
 /// A machine with an interface.
 struct AnyHost;
@@ -136,8 +133,10 @@ impl Controller {
 
     fn state(&self) -> Result<State> {
         let settings = self.runtime.block_on(self.handle.settings())?;
-        let daemons = format!("{:?}", settings.daemons);
-        Ok(State { standing: format!("{:?}", self.standing()?), daemons })
+        let Standing { listing, timeouts, tunables, marks } = self.standing()?;
+        let values: Vec<_> = tunables.tunables.iter().map(|tunable| tunable.value).collect();
+        let rules = (listing.revision, listing.services, marks.marks, marks.declared);
+        Ok(State(format!("{rules:?} {timeouts:?} {values:?} {:?}", settings.daemons)))
     }
 }
 

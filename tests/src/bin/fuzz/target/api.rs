@@ -3,7 +3,7 @@
 //! An input is a request without what its length is: a line of method and path, lines of headers, an empty line, the body.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::Shutdown,
     os::unix::net::UnixStream,
     time::Duration,
@@ -13,6 +13,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Target;
 use crate::controller::Controller;
+
+/// An answer that takes longer is waited for no more.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 const JSON: &str = "content-type: application/json\n\n";
 
@@ -149,17 +152,22 @@ impl Api {
         write!(request, "content-length: {}\r\n\r\n", body.len())?;
         request.extend_from_slice(body);
         let mut stream = UnixStream::connect(self.controller.socket()).context("connecting")?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         // Whoever is refused may be hung up on while he speaks.
         stream.write_all(&request).ok();
-        stream.shutdown(Shutdown::Write).ok();
         let mut answer = [0; 12];
-        let mut length = 0;
+        let (mut length, mut hung_up) = (0, false);
         while length < answer.len() {
             match stream.read(&mut answer[length..]) {
                 Ok(0) => break,
                 Ok(more) => length += more,
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+                // Half a request: it waits for the rest.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && !hung_up => {
+                    hung_up = true;
+                    stream.shutdown(Shutdown::Write)?;
+                    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+                }
                 Err(error) => return Err(error).context("no answer, and no end of it"),
             }
         }
@@ -182,12 +190,13 @@ impl Target for Api {
         let before = self.controller.before()?;
         let status = self.ask(input)?;
         let after = self.controller.after()?;
-        let refused = status.is_none_or(|status| status >= 400);
+        // Without an answer nobody knows: whoever hung up may have been heard.
+        let refused = status.is_some_and(|status| status >= 400);
         ensure!(status.is_none_or(|status| status < 500), "the answer is {status:?}");
         ensure!(!refused || after == before, "{status:?}, but\n{before:?}\nis now\n{after:?}");
         // Numbers are no effects.
         let status = status.map_or_else(String::new, |status| {
-            status.to_string().chars().map(|digit| char::from(digit as u8 + 49)).collect()
+            status.to_string().bytes().map(|digit| char::from(digit + 49)).collect()
         });
         let verb: String = String::from_utf8_lossy(input).chars().take(20).collect();
         Ok(format!("{status} {} {verb}", after == before))
