@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod bpf_cargo;
+mod other_kernel;
 mod privilege;
 mod steps;
 mod test_programs;
@@ -27,6 +28,7 @@ verb::verbs! {
     test::Test,
     bench::Bench,
     oracle::Oracle,
+    guest::Guest,
     tidy::Tidy,
     ci::Ci,
 }
