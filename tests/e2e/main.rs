@@ -8,6 +8,7 @@ mod cluster;
 mod configuration;
 mod counting;
 mod demo;
+mod devices;
 mod forwarding;
 mod icmp;
 mod lab;

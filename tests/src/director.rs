@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long the controller may take to verify, load and attach its program and to open its socket.
-const START_LIMIT: Duration = Duration::from_mins(1);
+const START_LIMIT: Duration = Duration::from_mins(3);
 
 /// How long it may take to end when asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);

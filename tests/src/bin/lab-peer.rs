@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use lvs_tests::{
     decap,
     offload::Offload,
-    serve::{echo, http, listen, udp},
+    serve::{echo, http, listen, listen_sctp, udp},
     topology::Topology,
     tunnel::GUE_PORT,
     web::{READY, Services},
@@ -36,6 +36,9 @@ enum Arguments {
         /// UDP echo port (may be repeated)
         #[arg(long)]
         udp: Vec<u16>,
+        /// SCTP echo port (may be repeated)
+        #[arg(long)]
+        sctp: Vec<u16>,
     },
     /// Take packets out of ipip, gre and gue tunnels until killed; prints "ready" when it does
     Decap {
@@ -69,7 +72,9 @@ enum Layout {
 
 fn main() -> Result<()> {
     match Arguments::parse() {
-        Arguments::Serve { name, http, echo, udp } => serve(name, &Services { http, echo, udp }),
+        Arguments::Serve { name, http, echo, udp, sctp } => {
+            serve(name, &Services { http, echo, udp, sctp })
+        }
         Arguments::Decap { gue, device } => decapsulate(gue, &device),
         Arguments::Stand { layout, untouched } => {
             stand(layout, if untouched { Offload::Untouched } else { Offload::Prepared })
@@ -90,6 +95,10 @@ fn serve(name: String, services: &Services) -> Result<()> {
     for &port in &services.udp {
         let socket = udp::bind(port).with_context(|| format!("UDP echo port {port}"))?;
         thread::spawn(move || udp::serve(&socket, name));
+    }
+    for &port in &services.sctp {
+        let listener = listen_sctp(port).with_context(|| format!("SCTP echo port {port}"))?;
+        thread::spawn(move || echo::serve(&listener, name));
     }
     say(READY)?;
     wait_for_ever()
