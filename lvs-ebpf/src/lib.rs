@@ -28,6 +28,7 @@ mod parse;
 pub mod persist;
 pub mod schedule;
 pub mod tables;
+pub mod vlan;
 
 use lvs_common::{
     map::Method,

@@ -49,6 +49,12 @@ mod program {
         way6::wraps(&context)
     }
 
+    /// The way of frames with VLAN tags.
+    #[xdp]
+    pub fn lvs_tagged(context: XdpContext) -> u32 {
+        way::tagged(&context)
+    }
+
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.
     #[xdp]
     pub fn clocks(context: XdpContext) -> u32 {

@@ -11,6 +11,7 @@
 //! | `TABLES` | `u16`, a position in the pool | bucket | controller |
 //! | `DESTS` | [`Dest`] | dest slot | controller |
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
+//! | `BELOW` | [`Below`] | interface | controller |
 //! | `MARKS` | [`MarkRule`] | order of precedence | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
 //! | `CONNS6` | a bucket with [ends](crate::conntable::ends) | hash | program; the sweeper frees |
@@ -25,6 +26,7 @@
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
 mod addresses;
+mod below;
 mod called;
 mod counters;
 mod dest;
@@ -36,6 +38,7 @@ mod service;
 mod tunables;
 
 pub use addresses::Addresses;
+pub use below::Below;
 pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
@@ -57,8 +60,10 @@ pub mod rest {
     pub const WRAP: u32 = 4;
     /// The same of packets of IPv6.
     pub const WRAP6: u32 = 6;
+    /// The way of frames with VLAN tags.
+    pub const TAGGED: u32 = 8;
     /// How many places there are.
-    pub const PLACES: usize = 8;
+    pub const PLACES: usize = 10;
 }
 
 /// Names that the kernel shows; it cuts them at fifteen bytes.
@@ -85,6 +90,8 @@ pub mod name {
     pub const DESTS: &str = "DESTS";
     /// Next hops.
     pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// What lies below VLANs' interfaces.
+    pub const BELOW: &str = "BELOW";
     /// Rules that mark packets.
     pub const MARKS: &str = "MARKS";
     /// Connections a real server has.
@@ -103,6 +110,8 @@ pub mod name {
 pub const MAX_DESTS: usize = 1 << 17;
 /// Next hops in use at a time.
 pub const MAX_NEXT_HOPS: usize = 1 << 16;
+/// Interfaces of VLANs.
+pub const MAX_BELOW: usize = 1 << 13;
 /// Places in the pools of all services together; twice the dests, since an edit writes a new pool
 /// before it gives the old one up.
 pub const MAX_POOL_ENTRIES: usize = 1 << 18;
@@ -129,6 +138,7 @@ macro_rules! map_type {
 
 map_type!(
     Addresses: 16_384,
+    Below: 12,
     Called: 24,
     Counters: 40,
     Dest: 64,

@@ -30,7 +30,7 @@ use lvs_common::{
 };
 
 use self::tables::ForPacket;
-use crate::{icmp::limit::Limit, ip, tables::Route};
+use crate::{icmp::limit::Limit, ip, tables::Route, vlan};
 
 /// All maps of a director.
 ///
@@ -128,6 +128,18 @@ impl MemTables {
 
     /// Directs a frame.
     pub fn direct<F: Frame>(&mut self, frame: &mut F) -> Verdict {
+        if let Err(Verdict::Pass(reason)) = vlan::strip(frame) {
+            self.maps.reasons[reason as usize] += 1;
+            return Verdict::Pass(reason);
+        }
+        let verdict = self.direct_bare(frame);
+        if matches!(verdict, Verdict::Pass(_)) {
+            vlan::restore(frame);
+        }
+        verdict
+    }
+
+    fn direct_bare<F: Frame>(&mut self, frame: &mut F) -> Verdict {
         let maps = &mut self.maps;
         if ip::is_of::<Addr6, F>(frame) {
             let conns = View::with_ends(&self.conns6);

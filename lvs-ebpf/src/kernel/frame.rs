@@ -8,11 +8,11 @@ use aya_ebpf::{
 };
 use bytemuck::Pod;
 use lvs_common::{
-    net::checksum,
-    wire::{Frame, Wire},
+    net::{Be32, checksum},
+    wire::{Frame, Tags, Wire},
 };
 
-use super::atomic::veil;
+use super::{atomic::veil, function::scratch};
 
 /// The frame under way.
 pub struct XdpFrame<'a>(&'a XdpContext);
@@ -80,6 +80,18 @@ impl Frame for XdpFrame<'_> {
     #[inline(always)]
     fn ingress(&self) -> u32 {
         ingress(self.0)
+    }
+
+    #[inline(always)]
+    fn tags(&self) -> Tags {
+        scratch::<Be32>().map_or(Tags::NONE, |scratch| scratch.tags)
+    }
+
+    #[inline(always)]
+    fn set_tags(&mut self, tags: Tags) {
+        if let Some(scratch) = scratch::<Be32>() {
+            scratch.tags = tags;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
     net::{Addr6, Be32, crc32c},
+    wire::Tags,
 };
 use lvs_ebpf::{
     Connection,
@@ -23,6 +24,8 @@ use super::{KernelTables, atomic, conns::Row, family::Kept};
 pub struct Scratch<A> {
     /// What is to be done next; see `way`.
     pub next: u32,
+    /// Tags that were taken off the frame, of either family; none while nobody has taken any.
+    pub tags: Tags,
     /// The packet under way.
     pub packet: Packet<A>,
     /// It may be a request.

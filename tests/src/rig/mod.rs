@@ -295,6 +295,7 @@ impl<'p> Rig<'p> {
                 source: server_side.mac,
                 from: if address.is_ipv4() { place::DIP } else { place::DIP6 },
                 reflects: false,
+                tags: Vec::new(),
             })
         };
         self.director
