@@ -89,6 +89,8 @@ reasons! {
     Local = 22, "local";
     /// Dropped: by NAT to another port of the director itself, whose answers nobody would translate back.
     LocalPort = 23, "local_port";
+    /// Passed: it would begin a connection, but its link-layer address is none of the director's: a flooded frame, or a group's.
+    NotHost = 24, "not_host";
 }
 
 impl Reason {

@@ -12,6 +12,7 @@
 //! | `DESTS` | [`Dest`] | dest slot | controller |
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
 //! | `BELOW` | [`Below`] | interface | controller |
+//! | `HOST_MACS` | 1 | [`HostMac`] | controller |
 //! | `MARKS` | [`MarkRule`] | order of precedence | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
 //! | `CONNS6` | a bucket with [ends](crate::conntable::ends) | hash | program; the sweeper frees |
@@ -30,6 +31,7 @@ mod below;
 mod called;
 mod counters;
 mod dest;
+mod host_mac;
 mod load;
 mod marks;
 mod next_hop;
@@ -42,6 +44,7 @@ pub use below::Below;
 pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
+pub use host_mac::HostMac;
 pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
@@ -92,6 +95,8 @@ pub mod name {
     pub const NEXT_HOPS: &str = "NEXT_HOPS";
     /// What lies below VLANs' interfaces.
     pub const BELOW: &str = "BELOW";
+    /// The host's own link-layer addresses.
+    pub const HOST_MACS: &str = "HOST_MACS";
     /// Rules that mark packets.
     pub const MARKS: &str = "MARKS";
     /// Connections a real server has.
@@ -112,6 +117,8 @@ pub const MAX_DESTS: usize = 1 << 17;
 pub const MAX_NEXT_HOPS: usize = 1 << 16;
 /// Interfaces of VLANs.
 pub const MAX_BELOW: usize = 1 << 13;
+/// Link-layer addresses of the host.
+pub const MAX_HOST_MACS: usize = 1 << 13;
 /// Places in the pools of all services together; twice the dests, since an edit writes a new pool
 /// before it gives the old one up.
 pub const MAX_POOL_ENTRIES: usize = 1 << 18;
@@ -142,6 +149,7 @@ map_type!(
     Called: 24,
     Counters: 40,
     Dest: 64,
+    HostMac: 8,
     Load: 32,
     MarkRule: 32,
     NextHop: 48,

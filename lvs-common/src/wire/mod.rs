@@ -62,6 +62,11 @@ pub trait Frame {
     /// Bytes from the Ethernet header to the end.
     fn len(&self) -> usize;
 
+    /// Whether there are so many bytes from the Ethernet header on, wherever they lie.
+    fn holds(&self, bytes: usize) -> bool {
+        bytes <= self.len()
+    }
+
     /// Whether there is not a single byte.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -85,8 +90,13 @@ pub trait Frame {
     fn cut(&mut self, len: usize) -> bool;
 
     /// The RFC 1071 sum of `bytes` from `offset` on, folded, not complemented; `None` when the frame
-    /// has not so many, or they are more than a link carries.
+    /// has not so many in its first buffer, or they are more than a link carries.
     fn sum(&self, offset: usize, bytes: usize) -> Option<u16>;
+
+    /// The same, wherever they lie.
+    fn sum_scattered(&self, offset: usize, bytes: usize) -> Option<u16> {
+        self.sum(offset, bytes)
+    }
 
     /// Number of the interface that the frame came in by.
     fn ingress(&self) -> u32;

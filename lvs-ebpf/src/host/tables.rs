@@ -59,6 +59,10 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
         has(&self.maps.addresses.rips, address.fold())
     }
 
+    fn is_host(&self, mac: Mac) -> bool {
+        self.maps.macs.is_empty() || self.maps.macs.contains(&mac)
+    }
+
     fn conns(&self) -> View<'a> {
         self.conns
     }

@@ -16,7 +16,7 @@ use lvs_ebpf::{
     persist,
 };
 
-use super::{KernelTables, atomic, conns::Row, family::Kept};
+use super::{KernelTables, atomic, conns::Row, family::Kept, frame::CHUNK};
 
 /// What the packet's way leaves for the functions, and they for it.
 #[repr(C)]
@@ -38,6 +38,8 @@ pub struct Scratch<A> {
     pub answer: Answer<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
+    /// Bytes of a frame that lie behind its first buffer.
+    pub chunk: [u32; CHUNK / 4],
     client: A,
     assured: Entry,
     hashes: (u32, u32),

@@ -248,7 +248,8 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         marks: 0,
         kinds: 0,
         sloppy_sctp: 0,
-        pad: [0; 6],
+        knows_macs: 0,
+        pad: [0; 5],
     }
 }
 

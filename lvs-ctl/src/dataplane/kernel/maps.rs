@@ -79,6 +79,11 @@ impl Maps {
                 .map_err(|source| KernelError::call("mmap", name::CONNS6, source))?,
         ];
         let conns = ConnTable::new(families, loads, dests.clone(), again);
+        let interfaces = Interfaces::new(
+            typed(take(ebpf, name::BELOW)?)?,
+            typed(take(ebpf, name::HOST_MACS)?)?,
+            Arc::clone(&tunables),
+        );
         Ok(Self {
             tunables,
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
@@ -89,7 +94,7 @@ impl Maps {
             marks: slab::<MarkRule>(ebpf, name::MARKS, MARK_PLACES)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
             memory: Memory::new(typed(take(ebpf, name::REMEMBERED)?)?),
-            interfaces: Interfaces::new(typed(take(ebpf, name::BELOW)?)?),
+            interfaces,
             conns,
             services,
             counters: typed(take(ebpf, name::COUNTERS)?)?,

@@ -10,9 +10,9 @@ use lvs_common::{
     ABI_VERSION,
     conntable::{ends, shared::BUCKET},
     map::{
-        Addresses, Below, Called, Counters, Dest, Load, MARK_PLACES, MAX_BELOW, MAX_BUCKETS,
-        MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule,
-        NextHop, PoolEntry, Service, ServiceKey, Tunables, name, rest,
+        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
+        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
+        MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey, Tunables, name, rest,
     },
     sched::Remembered,
     verdict::Reason,
@@ -33,7 +33,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 18] = [
+pub(super) const SHAPES: [Shape; 19] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -60,6 +60,13 @@ pub(super) const SHAPES: [Shape; 18] = [
         key: size_of::<u32>(),
         value: Some(size_of::<Below>()),
         places: Some(MAX_BELOW),
+    },
+    Shape {
+        name: name::HOST_MACS,
+        kind: MapType::Hash,
+        key: size_of::<HostMac>(),
+        value: Some(size_of::<u32>()),
+        places: Some(MAX_HOST_MACS),
     },
     Shape {
         name: name::REMEMBERED,
