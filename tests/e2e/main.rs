@@ -11,6 +11,7 @@ mod demo;
 mod forwarding;
 mod icmp;
 mod lab;
+mod links;
 mod manual;
 
 mod next_hops;
@@ -23,3 +24,4 @@ mod several;
 mod talk;
 mod tunnels;
 mod v6;
+mod vlans;
