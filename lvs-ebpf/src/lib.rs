@@ -28,11 +28,12 @@ mod parse;
 pub mod persist;
 pub mod schedule;
 pub mod tables;
+pub mod vlan;
 
 use lvs_common::{
     map::Method,
     verdict::{Reason, Verdict},
-    wire::Frame,
+    wire::{Ethernet, Frame},
 };
 
 pub use self::{
@@ -179,7 +180,9 @@ pub fn rest<F: Frame, T: Tables>(
         return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
     if is_request {
-        return Ok(None);
+        let ethernet = frame.at::<Ethernet>(0).ok_or(parse::MALFORMED)?;
+        let is_host = tables.is_host(ethernet.destination);
+        return if is_host { Ok(None) } else { Err(Verdict::Pass(Reason::NotHost)) };
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

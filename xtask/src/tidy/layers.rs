@@ -45,7 +45,7 @@ const MODULES: &[Module] = &[
     module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director::Handle", "director::handle"]),
-    module("resolve", &["model", "director", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
+    module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
     module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),

@@ -108,11 +108,12 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
 }
 
 /// The programs that `lvs` goes on in, and the first of their places: one a hook.
-const FURTHER: [(&str, u32); 4] = [
+const FURTHER: [(&str, u32); 5] = [
     ("lvs_rest", rest::REST),
     ("lvs6", rest::KNOWN6),
     ("lvs_wrap", rest::WRAP),
     ("lvs_wrap6", rest::WRAP6),
+    ("lvs_tagged", rest::TAGGED),
 ];
 
 /// Lets the program go on in the further ones, in the places of its hook. An older program that is
@@ -247,7 +248,8 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         marks: 0,
         kinds: 0,
         sloppy_sctp: 0,
-        pad: [0; 6],
+        knows_macs: 0,
+        pad: [0; 5],
     }
 }
 
