@@ -228,8 +228,7 @@ pub fn wrapped(
         Method::Gue => {
             let payload = [&[0, carried, 0, 0], inner].concat();
             let length = u16::try_from(8 + payload.len()).expect("a datagram");
-            let udp =
-                UdpHeader { source_port: port, destination_port: 5555, length, checksum: 0 };
+            let udp = UdpHeader { source_port: port, destination_port: 5555, length, checksum: 0 };
             let mut bytes = Vec::new();
             udp.write(&mut bytes).unwrap();
             ip(from, to, head, 17, &[bytes, payload].concat())

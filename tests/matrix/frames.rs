@@ -2,11 +2,7 @@
 
 use std::net::SocketAddr;
 
-use lvs_tests::rig::{
-    Fate, Place, Rig, Side,
-    packet::mac_of,
-    router,
-};
+use lvs_tests::rig::{Fate, Place, Rig, Side, packet::mac_of, router};
 
 use crate::{
     axes::{Family, Matrix, Method, Proof, Protocol, Situation},
@@ -168,7 +164,9 @@ impl<'r, 'p> Way<'r, 'p> {
     fn returns(&self, sent: &[u8], got: &[u8]) -> Went {
         let arriving = frame(self.rig.mac(Side::Servers), mac_of(self.rip.ip()), sent);
         match self.send(Side::Servers, &arriving)? {
-            Fate::Sent(left) => self.same(&left, &frame(router(), self.rig.mac(Side::Clients), got)),
+            Fate::Sent(left) => {
+                self.same(&left, &frame(router(), self.rig.mac(Side::Clients), got))
+            }
             other => Err(self.why(&format!("{other:02x?}"))),
         }
     }
@@ -257,8 +255,7 @@ impl<'r, 'p> Way<'r, 'p> {
         let ends = (self.family.dip(), self.rip.ip());
         let outer = wrapped(self.method, self.family, ends, &inner, (0, 40_000));
         let complaint = error(self.rip.ip(), self.family.dip(), HEAD, what, 0, &outer);
-        let arriving =
-            frame(self.rig.mac(Side::Servers), mac_of(self.rip.ip()), &complaint);
+        let arriving = frame(self.rig.mac(Side::Servers), mac_of(self.rip.ip()), &complaint);
         let left = match self.send(Side::Servers, &arriving)? {
             Fate::Sent(left) => left,
             other => return Err(self.why(&format!("{other:02x?}"))),
@@ -320,4 +317,3 @@ impl<'r, 'p> Way<'r, 'p> {
         format!("{fate}; reasons so far: {:?}", self.rig.reasons())
     }
 }
-

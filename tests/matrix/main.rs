@@ -7,16 +7,33 @@
 mod axes;
 mod expected;
 mod frames;
+mod lab;
+mod traffic;
 
-use std::{process::ExitCode, thread, time::Instant};
+use std::{process::ExitCode, sync::Mutex, thread, time::Instant};
 
-use axes::Matrix;
+use axes::{Family, Matrix, Method};
+
+/// Labs at a time.
+const AT_ONCE: usize = 3;
 
 fn main() -> ExitCode {
     let begun = Instant::now();
     let mut matrix = Matrix::default();
+    let labs =
+        Method::ALL.into_iter().flat_map(|method| Family::ALL.map(|family| (method, family)));
+    let labs = Mutex::new(labs);
+    let next = || labs.lock().ok().and_then(|mut labs| labs.next());
     thread::scope(|scope| {
-        let parts = [scope.spawn(frames::prove)];
+        let frames = scope.spawn(frames::prove);
+        let traffic = || {
+            let mut matrix = Matrix::default();
+            while let Some((method, family)) = next() {
+                matrix.merge(traffic::prove(method, family));
+            }
+            matrix
+        };
+        let parts = (0..AT_ONCE).map(|_| scope.spawn(traffic)).chain([frames]).collect::<Vec<_>>();
         for part in parts {
             match part.join() {
                 Ok(part) => matrix.merge(part),

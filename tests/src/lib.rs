@@ -14,6 +14,7 @@
 //! | [`topology`], [`layout`] | hosts, switches, links; the clusters of the operator's manual |
 //! | [`serve`], [`web`] | the real servers' services, and starting them |
 //! | [`decap`], [`tunnel`] | their ends of tunnels, and starting them |
+//! | [`realserver`] | their hosts set up by `lvs-ctl realserver` |
 //! | [`client`] | real TCP, HTTP, UDP and ICMP clients |
 //! | [`split`] | who answered how often |
 //! | [`director`] | `lvs-ctl run` in the director's namespace |
@@ -39,6 +40,7 @@ pub mod netns;
 pub mod offload;
 mod plan;
 pub mod process;
+pub mod realserver;
 mod report;
 mod residue;
 pub mod rig;
@@ -59,6 +61,7 @@ pub mod prelude {
         layout,
         listing::{Connection, Real, Stats},
         offload::Offload,
+        realserver::RealServer,
         split::Split,
         status::Status,
         topology::{Host, HostPlan, LinkPlan, Plan, Topology},

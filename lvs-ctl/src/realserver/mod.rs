@@ -38,7 +38,9 @@ pub enum RealServerError {
     #[error("{0} cannot be a VIP")]
     NoVip(std::net::IpAddr),
     /// Clients would find this host instead of the director.
-    #[error("{vip} is on {device} already, where it is answered for: take it off first (ip address del {vip} dev {device})")]
+    #[error(
+        "{vip} is on {device} already, where it is answered for: take it off first (ip address del {vip} dev {device})"
+    )]
     Elsewhere {
         /// The address.
         vip: std::net::IpAddr,
@@ -49,7 +51,9 @@ pub enum RealServerError {
     #[error("{0}")]
     Makes(&'static str),
     /// The kernel cannot.
-    #[error("this kernel has no {device}: there is no module {module} (`lvs-ctl realserver decap' takes packets out of tunnels without one)")]
+    #[error(
+        "this kernel has no {device}: there is no module {module} (`lvs-ctl realserver decap' takes packets out of tunnels without one)"
+    )]
     NoModule {
         /// The device, or what else.
         device: String,

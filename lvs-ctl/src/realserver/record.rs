@@ -41,8 +41,10 @@ impl RecordFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
             text => text.map_err(|source| self.file("read", source))?,
         };
-        serde_json::from_str(&text)
-            .map_err(|error| RealServerError::Record { path: self.0.clone(), why: error.to_string() })
+        serde_json::from_str(&text).map_err(|error| RealServerError::Record {
+            path: self.0.clone(),
+            why: error.to_string(),
+        })
     }
 
     /// Replaces it, at once; an empty record is no file.

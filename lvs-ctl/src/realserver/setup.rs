@@ -127,11 +127,7 @@ impl Setup {
 const MIXED: &str = "ip6tnl0";
 
 /// The device that takes every such packet out, and its module.
-const fn device(
-    kind: TunType,
-    outer: Family,
-    inner: Family,
-) -> (&'static str, &'static str) {
+const fn device(kind: TunType, outer: Family, inner: Family) -> (&'static str, &'static str) {
     match (kind, outer, inner) {
         (TunType::Gre, Family::Ipv4, _) => ("gre0", "ip_gre"),
         (TunType::Gre, Family::Ipv6, _) => ("ip6gre0", "ip6_gre"),
@@ -206,8 +202,7 @@ mod tests {
     #[test]
     fn an_address_that_nobody_can_connect_to_is_no_vip() {
         for vip in ["0.0.0.0", "224.0.0.1", "::1"] {
-            let setup =
-                Setup { method: Method::Dr, vip: vip.parse().unwrap(), interface: None };
+            let setup = Setup { method: Method::Dr, vip: vip.parse().unwrap(), interface: None };
             assert!(matches!(setup.needs(), Err(RealServerError::NoVip(_))), "{vip}");
         }
     }

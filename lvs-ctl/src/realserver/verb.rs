@@ -49,7 +49,12 @@ pub struct Places {
     #[arg(long, value_name = "FILE", env = "LVS_REALSERVER", default_value = DEFAULT_FILE)]
     record: PathBuf,
     /// Directory on a bpffs for what takes packets out of tunnels
-    #[arg(long, value_name = "DIR", env = "LVS_DECAP_PIN_DIR", default_value = "/sys/fs/bpf/lvs-decap")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LVS_DECAP_PIN_DIR",
+        default_value = "/sys/fs/bpf/lvs-decap"
+    )]
     pin_dir: PathBuf,
 }
 
@@ -224,7 +229,8 @@ fn show(places: &Places) -> Result<Said, RealServerError> {
     let mut text = String::new();
     if !record.setups.is_empty() {
         let rows: Vec<_> = record.setups.iter().map(setup_row).collect();
-        text = table(&["VIP", "METHOD", "INTERFACE"], &rows) + "\n" + &changes_text(&record.changes);
+        text =
+            table(&["VIP", "METHOD", "INTERFACE"], &rows) + "\n" + &changes_text(&record.changes);
     }
     let ends = ends(&places.pin_dir)?;
     if !ends.is_empty() {

@@ -229,7 +229,8 @@ mod tests {
         make(&machine, &file, &dr(), &changes).unwrap();
         machine.values.borrow_mut().insert(IGNORE.to_owned(), "3".to_owned());
         let undone = undo(&machine, &file).unwrap();
-        let left: Vec<_> = undone.iter().filter(|(_, undone)| *undone != Undone::Restored).collect();
+        let left: Vec<_> =
+            undone.iter().filter(|(_, undone)| *undone != Undone::Restored).collect();
         assert!(matches!(left[..], [(_, Undone::Left(Some(_)))]), "{undone:?}");
         assert_eq!(machine.values.borrow()[IGNORE], "3");
         assert_eq!(machine.values.borrow()[ANNOUNCE], "0");

@@ -189,9 +189,7 @@ fn hold_by_filter(
     let id = program.attach(interface, TcAttachType::Ingress).map_err(refused)?;
     // Dropped, it would take the filter away.
     std::mem::forget(program.take_link(id).map_err(refused)?);
-    program
-        .pin(path)
-        .map_err(|error| KernelError::call("pin", interface, io::Error::other(error)))
+    program.pin(path).map_err(|error| KernelError::call("pin", interface, io::Error::other(error)))
 }
 
 /// Takes the filter off; an interface that has gone took it along.

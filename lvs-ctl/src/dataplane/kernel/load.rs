@@ -135,9 +135,7 @@ fn verify(program: &mut Xdp) -> Result<(), KernelError> {
 }
 
 /// The same of a program of any type.
-pub(super) fn verified(
-    load: impl FnMut() -> Result<(), ProgramError>,
-) -> Result<(), KernelError> {
+pub(super) fn verified(load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), KernelError> {
     let is_interrupted = |error: &ProgramError| {
         matches!(error, ProgramError::LoadError { io_error, .. }
             if io_error.kind() == io::ErrorKind::WouldBlock)
