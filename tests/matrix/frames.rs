@@ -125,15 +125,14 @@ impl<'r, 'p> Way<'r, 'p> {
             Fate::Sent(left) => left,
             other => return Err(self.why(&format!("{other:02x?}"))),
         };
-        let packet = match self.method.wrap() {
-            None => got.to_vec(),
-            Some(_) => {
-                let ends = (self.family.dip(), self.rip.ip());
-                wrapped(self.method, self.family, ends, got, self.chosen(&left))
-            }
+        let packet = if self.method.wrap().is_none() {
+            got.to_vec()
+        } else {
+            let ends = (self.family.dip(), self.rip.ip());
+            wrapped(self.method, self.family, ends, got, self.chosen(&left))
         };
         let ends = (mac_of(self.rip.ip()), self.rig.mac(Side::Servers));
-        self.same(&left, &frame(ends.0, ends.1, &packet))
+        same(&left, &frame(ends.0, ends.1, &packet))
     }
 
     /// What the director may choose: the identification of what may be cut, and gue's source port.
@@ -164,9 +163,7 @@ impl<'r, 'p> Way<'r, 'p> {
     fn returns(&self, sent: &[u8], got: &[u8]) -> Went {
         let arriving = frame(self.rig.mac(Side::Servers), mac_of(self.rip.ip()), sent);
         match self.send(Side::Servers, &arriving)? {
-            Fate::Sent(left) => {
-                self.same(&left, &frame(router(), self.rig.mac(Side::Clients), got))
-            }
+            Fate::Sent(left) => same(&left, &frame(router(), self.rig.mac(Side::Clients), got)),
             other => Err(self.why(&format!("{other:02x?}"))),
         }
     }
@@ -187,9 +184,7 @@ impl<'r, 'p> Way<'r, 'p> {
         let room = u32::try_from(self.room()).expect("an MTU");
         let told = error(self.vip.ip(), self.client.ip(), head, what, room, &quoted);
         match self.send(Side::Clients, &arriving)? {
-            Fate::Sent(left) => {
-                self.same(&left, &frame(router(), self.rig.mac(Side::Clients), &told))
-            }
+            Fate::Sent(left) => same(&left, &frame(router(), self.rig.mac(Side::Clients), &told)),
             other => Err(self.why(&format!("{other:02x?}"))),
         }
     }
@@ -239,7 +234,7 @@ impl<'r, 'p> Way<'r, 'p> {
                 let sent = error(self.vip.ip(), self.client.ip(), HEAD, what, 0, &quoted);
                 let arriving = frame(self.rig.mac(Side::Servers), mac_of(self.rip.ip()), &sent);
                 match self.send(Side::Servers, &arriving)? {
-                    Fate::Passed(left) => self.same(&left, &arriving),
+                    Fate::Passed(left) => same(&left, &arriving),
                     other => Err(self.why(&format!("{other:02x?}"))),
                 }
             }
@@ -263,7 +258,7 @@ impl<'r, 'p> Way<'r, 'p> {
         let tos = if self.family == Family::V4 { 0xc0 } else { 0 };
         let head = Head { ttl: 64, whole: false, id: self.chosen(&left).0, tos };
         let told = error(self.vip.ip(), self.client.ip(), head, what, 0, &inner);
-        self.same(&left, &frame(router(), self.rig.mac(Side::Clients), &told))
+        same(&left, &frame(router(), self.rig.mac(Side::Clients), &told))
     }
 
     /// A packet as an error quotes it, up to the first eight bytes behind its IP header.
@@ -294,26 +289,27 @@ impl<'r, 'p> Way<'r, 'p> {
         }
     }
 
-    fn same(&self, left: &[u8], expected: &[u8]) -> Went {
-        if left == expected {
-            return Ok(());
-        }
-        let hex = |frame: &[u8]| {
-            let bytes = frame.iter().take(120).map(|byte| format!("{byte:02x}"));
-            bytes.collect::<String>()
-        };
-        let at = left.iter().zip(expected).position(|(a, b)| a != b);
-        Err(format!(
-            "differ at {at:?} ({} and {} bytes)\n  expected {}\n  got      {}",
-            expected.len(),
-            left.len(),
-            hex(expected),
-            hex(left)
-        ))
-    }
-
     fn why(&self, fate: &str) -> String {
         let fate: String = fate.chars().take(80).collect();
         format!("{fate}; reasons so far: {:?}", self.rig.reasons())
     }
+}
+
+/// Whether the frame that left is the one expected.
+fn same(left: &[u8], expected: &[u8]) -> Went {
+    if left == expected {
+        return Ok(());
+    }
+    let hex = |frame: &[u8]| {
+        let bytes = frame.iter().take(120).map(|byte| format!("{byte:02x}"));
+        bytes.collect::<String>()
+    };
+    let at = left.iter().zip(expected).position(|(a, b)| a != b);
+    Err(format!(
+        "differ at {at:?} ({} and {} bytes)\n  expected {}\n  got      {}",
+        expected.len(),
+        left.len(),
+        hex(expected),
+        hex(left)
+    ))
 }
