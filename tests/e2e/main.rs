@@ -18,6 +18,7 @@ mod manual;
 mod namespaces;
 mod next_hops;
 mod prometheus;
+mod realserver;
 mod remote;
 mod removal;
 mod restart;

@@ -20,7 +20,7 @@ pub(super) struct Quoted<A> {
     pub(super) at: usize,
     /// Offset of what is behind.
     pub(super) transport: usize,
-    /// The first two words there: the ports, if it is TCP or UDP.
+    /// The first two words there: the ports, if it is TCP, UDP or SCTP.
     source_port: Be16,
     destination_port: Be16,
 }
@@ -31,7 +31,7 @@ impl<A: Ip> Quoted<A> {
     #[inline(always)]
     pub(super) fn read<F: Frame>(frame: &F, at: usize, of: &Header<A>) -> Option<Self> {
         let ip = A::quoted(frame, at)?;
-        // TCP has its ports at the same place.
+        // TCP and SCTP have their ports at the same place.
         let ports = frame.at::<Udp>(ip.payload)?;
         let end = ip.payload + size_of::<Udp>();
         (end <= NETWORK + usize::from(of.bytes)).then_some(Self {
@@ -74,6 +74,6 @@ impl<A: Ip> Quoted<A> {
 
     #[inline(always)]
     const fn is_known(&self) -> bool {
-        matches!(self.protocol, protocol::TCP | protocol::UDP)
+        matches!(self.protocol, protocol::TCP | protocol::UDP | protocol::SCTP)
     }
 }

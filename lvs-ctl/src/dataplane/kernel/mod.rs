@@ -17,11 +17,13 @@
 //! | `clock` | the program's clock, told from here |
 //! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
+//! | [`decap`] | the program of real servers |
 //! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
 mod clock;
 mod conntable;
+pub mod decap;
 mod error;
 mod family;
 mod interfaces;
