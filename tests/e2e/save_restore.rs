@@ -43,9 +43,7 @@ fn random_tables_that_are_saved_and_restored_are_the_same_tables() {
         let changes = [Change::Flush].into_iter().chain(changes).collect();
         client.change(&ChangeRequest { changes, ..ChangeRequest::default() }).unwrap();
         let before = rules(&mut client);
-        let line = "ipvsadm-save -n > saved && ipvsadm-save -n | ipvsadm-restore && \
-                    ipvsadm-save -n | cmp - saved";
-        let said = director.shell(line).unwrap();
+        let said = director.shell("ipvsadm-save -n | ipvsadm-restore").unwrap();
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "table {number}: {said}");
         assert_eq!(rules(&mut client), before, "table {number}");
     }
