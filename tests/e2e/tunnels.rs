@@ -58,7 +58,7 @@ fn requests(mode: Mode) {
         cluster.serve(way, "-u", port, "-s rr");
         let client = cluster.client();
         client.sequential(way.to(port), 40).assert_is(&way.split([20, 20]));
-        for size in [0, 1, 700, 1401] {
+        for size in [0, 1, 700, 1401, 8000, 60_000] {
             let payload = vec![b'x'; size];
             client.datagrams(way.to(port), 10, &payload).assert_is(&way.split([5, 5]));
         }
