@@ -24,6 +24,7 @@ pub mod hash;
 pub mod map;
 pub mod mark;
 pub mod net;
+pub mod pieces;
 pub mod sched;
 pub mod sctp_state;
 pub mod tcp_state;

@@ -58,7 +58,8 @@ impl Lab {
         for name in SERVERS {
             prepare(&topology, name, method, family)?;
         }
-        let services = Services { http: vec![HTTP], echo: vec![ECHO], udp: vec![UDP], sctp: vec![] };
+        let services =
+            Services { http: vec![HTTP], echo: vec![ECHO], udp: vec![UDP], sctp: vec![] };
         let web = SERVERS.map(|name| Web::start(topology.host(name), &services));
         let web = web.into_iter().collect::<Result<_>>()?;
         let director = Director::start(director, Mode::Native)?;

@@ -19,8 +19,8 @@ use lvs_common::{
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Called, Counters, Dest, Family, Load, Method, NextHop, PoolEntry, Service,
-        ServiceKey, Tunables,
+        Addresses, Called, Counters, Datagram, DatagramKey, Dest, Family, Load, Method, NextHop,
+        PoolEntry, Service, ServiceKey, Tunables,
     },
     net::{Addr, Addr6, Be32, Mac},
     sched::{Kind, Remembered, wrr},
@@ -76,6 +76,10 @@ pub struct Maps {
     pub reasons: [u64; Reason::CAPACITY],
     /// ICMP errors that may still be sent.
     pub limit: Limit,
+    /// Datagrams that come in fragments,
+    pub datagrams: BTreeMap<DatagramKey, Datagram>,
+    /// and the one that was looked for last.
+    pub traced: Option<(DatagramKey, Datagram)>,
     /// Ways to clients.
     pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
@@ -121,6 +125,8 @@ impl MemTables {
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
                 limit: Limit::default(),
+                datagrams: BTreeMap::new(),
+                traced: None,
                 routes: BTreeMap::new(),
                 default_route: Route::None,
                 is_full: false,

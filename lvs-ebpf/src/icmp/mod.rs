@@ -30,7 +30,7 @@ use crate::{
     Step,
     connection::Row,
     ip::{End, Header, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
     parse::MALFORMED,
     tables::Tables,
 };
@@ -145,6 +145,7 @@ impl<A: Ip> Error<A> {
             flags: 0,
             bytes: self.ip.bytes,
             transport: self.ip.payload,
+            part: Part::Whole,
         }
     }
 

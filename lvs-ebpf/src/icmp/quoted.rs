@@ -7,7 +7,7 @@ use lvs_common::{
 
 use crate::{
     ip::{Header, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
 };
 
 /// A packet's beginning.
@@ -57,6 +57,7 @@ impl<A: Ip> Quoted<A> {
             flags: 0,
             bytes: 0,
             transport: self.transport,
+            part: Part::Whole,
         })
     }
 

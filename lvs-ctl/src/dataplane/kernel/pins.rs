@@ -10,9 +10,10 @@ use lvs_common::{
     ABI_VERSION,
     conntable::{ends, shared::BUCKET},
     map::{
-        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
-        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
-        MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey, Tunables, name, rest,
+        Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
+        MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, Service, ServiceKey, Tunables, name, rest,
     },
     sched::Remembered,
     verdict::Reason,
@@ -33,7 +34,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 19] = [
+pub(super) const SHAPES: [Shape; 20] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -74,6 +75,13 @@ pub(super) const SHAPES: [Shape; 19] = [
         key: size_of::<Called>(),
         value: Some(size_of::<Remembered>()),
         places: Some(MAX_REMEMBERED),
+    },
+    Shape {
+        name: name::FRAGMENTS,
+        kind: MapType::LruHash,
+        key: size_of::<DatagramKey>(),
+        value: Some(size_of::<Datagram>()),
+        places: Some(MAX_DATAGRAMS),
     },
     Shape {
         name: name::REST,
