@@ -9,7 +9,7 @@ use lvs_common::{
         shared::{Row, View},
     },
     map::{Addresses, Counters, Dest, Load, NextHop, Service, ServiceKey, Tunables},
-    net::Be32,
+    net::{Be32, Mac},
     verdict::Reason,
 };
 

@@ -9,6 +9,7 @@ mod layout;
 mod local;
 
 mod dr;
+mod host_mac;
 mod icmp;
 mod nat;
 mod opening;
