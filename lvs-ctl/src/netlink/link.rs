@@ -195,7 +195,8 @@ fn vlan(info: &Attributes<'_>) -> Option<(u16, u16)> {
     }
     let data = info.inside(IFLA_INFO_DATA);
     // Kernels before 3.10 knew of 802.1Q only, and did not say so.
-    let ethertype = data.u16(IFLA_VLAN_PROTOCOL).map_or(0x8100, u16::from_be);
+    let ethertype = data.get(IFLA_VLAN_PROTOCOL);
+    let ethertype = ethertype.and_then(|it| it.try_into().ok()).map_or(0x8100, u16::from_be_bytes);
     Some((ethertype, data.u16(IFLA_VLAN_ID)?))
 }
 

@@ -11,6 +11,7 @@ mod local;
 
 mod dr;
 mod fragments;
+mod host_mac;
 mod icmp;
 mod nat;
 mod opening;
