@@ -7,6 +7,7 @@
 mod change;
 mod check;
 mod dest;
+pub mod health;
 mod host;
 mod invalid;
 mod mark;
