@@ -16,6 +16,7 @@ use std::{
     io::ErrorKind,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -37,6 +38,7 @@ use crate::{
     config::{Mode, Overrides, Setup},
     dataplane::kernel::{Kernel, attach::Hook, load},
     director::{self, Director, Handle},
+    health::{self, ways::Direct},
     netlink::{
         Rtnetlink,
         facts::{self, LinkFacts, PeerFacts},
@@ -111,9 +113,13 @@ async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> an
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
     let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
+    let board = health::Board::default();
+    let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     answer(doors, listener, handle, requests).await?;
 
+    checking.abort();
+    checking.await.ok();
     resolving.abort();
     resolving.await.ok();
     reloading.abort();

@@ -40,7 +40,7 @@ pub use self::{
     status::{
         InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, StateCount, Sweeps, TableStatus,
     },
-    table::{Effect, Origin, Table, VirtualService},
+    table::{DestRules, Effect, Origin, Table, VirtualService},
     traffic::{Connection, Counters, EngineData, Load, Peer, Rates},
     tunables::{Tunable, TunableEffect, TunableRange, TunableValue, Tunables},
     way::{Hop, Way},
