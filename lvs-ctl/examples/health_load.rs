@@ -30,9 +30,7 @@ use lvs_ctl::{
     },
     model::{
         Change, Dest, DestAddr, LoopbackOnly, Method, Protocol, SchedulerFlags, Service, ServiceId,
-        health::{
-            Cause, CheckSpec, Errand, Health, NoWay, Policy, ServiceHealth, Span, Target,
-        },
+        health::{Cause, CheckSpec, Errand, Health, NoWay, Policy, ServiceHealth, Span, Target},
     },
 };
 use tokio::{
@@ -95,17 +93,18 @@ async fn main() -> anyhow::Result<()> {
     print(&format!("{count} checks {check}, every {interval_s} s, for {took_s:.0} s"));
     print(&format!("CPU      {:.1} % of one core", 100.0 * cpu / took_s));
     print(&format!("memory   {}", memory()?));
-    print(&format!("made     {made} ({:.0} a second), real servers down {down}", made as f64 / took_s));
-    print(&format!("longest  {:.3} s from one check to the next ({late:+.1} %)", longest.as_secs_f64()));
+    print(&format!(
+        "made     {made} ({:.0} a second), real servers down {down}",
+        made as f64 / took_s
+    ));
+    print(&format!(
+        "longest  {:.3} s from one check to the next ({late:+.1} %)",
+        longest.as_secs_f64()
+    ));
     Ok(())
 }
 
-async fn declare(
-    handle: &Handle,
-    count: usize,
-    port: u16,
-    spec: &CheckSpec,
-) -> anyhow::Result<()> {
+async fn declare(handle: &Handle, count: usize, port: u16, spec: &CheckSpec) -> anyhow::Result<()> {
     let addresses = (0..count).map(|index| {
         let [.., high, middle, low] = u32::try_from(index).unwrap_or_default().to_be_bytes();
         IpAddr::V4(Ipv4Addr::new(127, 1 + high, middle, low))

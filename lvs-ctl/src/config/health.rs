@@ -114,3 +114,7 @@ impl FileHealth {
         Ok(health)
     }
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

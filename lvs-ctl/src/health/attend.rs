@@ -8,9 +8,9 @@ use super::{
     patient::Patient,
     probe::{self, Probe, Trip},
     scatter::Scatter,
-    ways::Ways,
+    ways::{Direct, Ways},
 };
-use crate::model::health::{Check, Errand, Failure, NoWay, Outcome};
+use crate::model::health::{Check, Errand, Failure, Health, NoWay, Outcome, Target, Via};
 
 /// How long looking for the cause of a failure may take.
 const DIAGNOSIS: Duration = Duration::from_secs(5);
@@ -32,7 +32,8 @@ pub(super) async fn attend(
         patient.due(index, None);
         let begun = Instant::now();
         let errand = errand(&patient, check);
-        let outcome = once(&*probe, &*ways, &errand, check).await;
+        let way = way(&*ways, &errand, patient.health());
+        let outcome = once(&*probe, way, &errand, check).await;
         let (pause, asks) = patient.note(index, begun, outcome);
         if asks {
             // The verdict has been given; why it is so is found out meanwhile.
@@ -45,8 +46,24 @@ pub(super) async fn attend(
     }
 }
 
-async fn once(probe: &dyn Probe, ways: &dyn Ways, errand: &Errand, check: &Check) -> Outcome {
+/// The way on `errand`. A real server that was taken out of its list is no longer reached through its
+/// service: whether it is there again is found out at its own address.
+fn way(ways: &dyn Ways, errand: &Errand, known: Health) -> Result<Target, NoWay> {
     match ways.way(errand) {
+        Err(NoWay::Unknown(_)) if known == Health::Down && errand.via == Via::Service => {
+            Direct.way(errand)
+        }
+        way => way,
+    }
+}
+
+async fn once(
+    probe: &dyn Probe,
+    way: Result<Target, NoWay>,
+    errand: &Errand,
+    check: &Check,
+) -> Outcome {
+    match way {
         Ok(mut target) => {
             target.source = check.source.or(target.source);
             let trip = Trip::new(*errand, target);
@@ -97,3 +114,7 @@ fn errand(patient: &Patient, check: &Check) -> Errand {
         port: check.port,
     }
 }
+
+#[cfg(test)]
+#[path = "attend_tests.rs"]
+mod tests;

@@ -221,3 +221,7 @@ impl Board {
 fn is_same(known: &Patient, wanted: &CheckedDest, terms: Terms) -> bool {
     known.specs == wanted.checks && known.terms == terms
 }
+
+#[cfg(test)]
+#[path = "supervisor_tests.rs"]
+mod tests;
