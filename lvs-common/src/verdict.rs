@@ -43,7 +43,7 @@ macro_rules! reasons {
 reasons! {
     /// Passed: neither IPv4 nor IPv6 (ARP, LLDP, …).
     NotIp = 0, "not_ip";
-    /// Passed: carries a VLAN tag; the stack takes it to the VLAN's own interface.
+    /// Passed: carries more than two VLAN tags.
     Tagged = 1, "tagged";
     /// Passed: ends before its headers do, or the headers lie about their length.
     Malformed = 2, "malformed";
@@ -85,6 +85,12 @@ reasons! {
     Unrelated = 20, "unrelated";
     /// Dropped: an ICMP error about a connection, with a wrong checksum.
     BadChecksum = 21, "bad_checksum";
+    /// Passed: its real server is the director itself.
+    Local = 22, "local";
+    /// Dropped: by NAT to another port of the director itself, whose answers nobody would translate back.
+    LocalPort = 23, "local_port";
+    /// Passed: it would begin a connection, but its link-layer address is none of the director's: a flooded frame, or a group's.
+    NotHost = 24, "not_host";
 }
 
 impl Reason {

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod claim;
+mod interfaces;
 pub mod logging;
 mod martians;
 mod place;
@@ -11,7 +12,6 @@ pub mod serving;
 mod start;
 
 use std::{
-    collections::HashMap,
     fs,
     io::ErrorKind,
     os::unix::net::UnixStream,
@@ -24,27 +24,21 @@ use anyhow::{Context as _, anyhow, bail};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 
-pub use self::arguments::{Places, RunArgs};
-use self::{
-    claim::Claim,
-    serving::{Doors, Serving},
-    start::Start,
-};
+pub use self::arguments::{DetachArgs, Places, RunArgs};
+use self::{claim::Claim, interfaces::Interfaces, serving::Doors, start::Start};
 use crate::{
     api::socket,
-    config::{Mode, Overrides, Setup},
-    dataplane::kernel::{Kernel, attach::Hook, load},
+    config::Overrides,
+    dataplane::{
+        DataPlane as _,
+        kernel::{Kernel, load},
+    },
     director::{self, Director, Handle},
     health::{self, ways::Direct},
-    netlink::{
-        Rtnetlink,
-        facts::{self, LinkFacts, PeerFacts},
-        mode,
-        sysctl::Sysctl,
-    },
+    netlink::{Rtnetlink, links::Links, sysctl::Sysctl},
     notify,
     reload::Asked,
     resolve,
@@ -56,23 +50,22 @@ use crate::{
 /// # Errors
 /// Something could not be set up.
 pub async fn run(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let serving = args.serving.clone();
     let start = Start::read(args, socket)?;
     // First of all: another controller may be at work here.
     let listener = listen(&start)?;
     tracing::debug!(socket = %start.socket().display(), "listening");
-    let done = control(&start, &serving, listener).await;
+    let done = control(&start, listener).await;
     fs::remove_file(start.socket()).ok();
     done
 }
 
-async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> anyhow::Result<()> {
+async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let (setup, pin_dir) = (&start.setup, &start.pin_dir);
     // What is refused leaves nothing behind.
-    for interface in &setup.interfaces {
-        look_at(interface).await?;
-    }
-    let doors = serving.open().await?;
+    let mut interfaces = Interfaces::wanted(setup);
+    interfaces.check().await?;
+    let mut links = Links::open().context("cannot watch interfaces")?;
+    let doors = Doors::open(setup).await?;
     Kernel::is_place(pin_dir)?;
     let _claim = Claim::take(pin_dir)?;
     let options = load::Options {
@@ -81,15 +74,18 @@ async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> an
         connections6: setup.connections6,
     };
     let mut kernel = Kernel::new(&options).with_context(privileges)?;
-    let reflecting = match put_in_place(&mut kernel, setup).await {
-        Ok(reflecting) => reflecting,
-        Err(error) => {
-            if !kernel.is_adopted() {
-                Kernel::detach(pin_dir).ok();
-            }
-            return Err(error);
-        }
+    let placed = match interfaces.put_in_place(&mut kernel).await {
+        Ok(()) => kernel.drop_other_links().map_err(anyhow::Error::from),
+        refused => refused,
     };
+    if let Err(error) = placed {
+        if !kernel.is_adopted() {
+            Kernel::detach(pin_dir).ok();
+        }
+        return Err(error);
+    }
+    let network = interfaces.network(&links.changed().await?);
+    kernel.set_network(&network)?;
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
 
@@ -111,8 +107,9 @@ async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> an
     }
 
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
-    let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
-    let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
+    let (tell, told) = watch::channel(network);
+    let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
+    let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let board = health::Board::default();
     let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
@@ -120,6 +117,8 @@ async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> an
 
     checking.abort();
     checking.await.ok();
+    following.abort();
+    following.await.ok();
     resolving.abort();
     resolving.await.ok();
     reloading.abort();
@@ -156,12 +155,12 @@ async fn join(thread: JoinHandle<()>) {
     tokio::task::spawn_blocking(move || thread.join()).await.ok();
 }
 
-/// Takes the program off all interfaces and forgets rules and connections.
+/// Takes the program off all interfaces and forgets connections and, unless told otherwise, rules.
 ///
 /// # Errors
 /// A controller is running, or something could not be removed.
-pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let start = Start::of(places, Overrides { socket, ..Overrides::default() })?;
+pub fn detach(args: DetachArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    let start = Start::of(args.places, Overrides { socket, ..Overrides::default() })?;
     let socket = start.socket();
     if UnixStream::connect(socket).is_ok() {
         bail!("a controller is running on {}: stop it first", socket.display());
@@ -173,7 +172,11 @@ pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
     for state_dir in place::state_dirs(&start.setup) {
         martians::restore(&Sysctl::default(), &state_dir)
             .context("cannot put accept_local back")?;
-        remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+        let noted = state_dir.join(martians::FILE);
+        remove(fs::remove_file(&noted), &noted)?;
+        if !args.keep_rules {
+            remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+        }
     }
     remove(fs::remove_file(socket), socket)
 }
@@ -195,61 +198,12 @@ fn remove(result: std::io::Result<()>, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Puts the program on the interfaces that were asked for, and on no others: by number, whether frames
-/// may leave them in the driver.
-async fn put_in_place(kernel: &mut Kernel, setup: &Setup) -> anyhow::Result<HashMap<u32, bool>> {
-    let mut reflecting = HashMap::new();
-    for interface in &setup.interfaces {
-        let (index, reflects) = attach(kernel, interface, setup.mode).await?;
-        reflecting.insert(index, reflects);
-        martians::accept(&Sysctl::default(), interface, &setup.state_dir());
-    }
-    kernel.drop_other_links()?;
-    Ok(reflecting)
-}
-
-async fn look_at(interface: &str) -> anyhow::Result<(LinkFacts, Option<PeerFacts>)> {
-    let found = facts::gather(interface).await;
-    let found = found.with_context(|| format!("cannot look at interface {interface}"))?;
-    found.with_context(|| format!("there is no interface {interface}"))
-}
-
 /// What is probably missing where the kernel refuses.
 fn privileges() -> &'static str {
     if nix::unistd::geteuid().is_root() {
         "cannot set the program up"
     } else {
         "needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
-    }
-}
-
-/// Puts the program on an interface: its number, and whether frames may leave it in the driver.
-async fn attach(kernel: &mut Kernel, interface: &str, wanted: Mode) -> anyhow::Result<(u32, bool)> {
-    let (facts, peer) = look_at(interface).await?;
-    let (hook, why) = choose(wanted, &facts, peer.as_ref());
-    let (hook, why) = match kernel.attach(interface, hook, why.clone()) {
-        Ok(()) => (hook, why),
-        Err(error) if wanted == Mode::Auto && hook == Hook::Native => {
-            let (_, why) = mode::refused(&facts, &error);
-            kernel.attach(interface, Hook::Generic, why.clone())?;
-            (Hook::Generic, why)
-        }
-        Err(error) => return Err(error.into()),
-    };
-    tracing::info!(interface, mode = hook.name(), %why, "attached");
-    // A veth takes frames back from its own program only if the peer has one as well.
-    let reflects = hook == Hook::Generic || facts.link.kind.as_deref() != Some("veth");
-    Ok((facts.link.index, reflects))
-}
-
-fn choose(wanted: Mode, facts: &LinkFacts, peer: Option<&PeerFacts>) -> (Hook, String) {
-    match wanted {
-        Mode::Native => (Hook::Native, "asked for".to_owned()),
-        Mode::Generic => (Hook::Generic, "asked for".to_owned()),
-        Mode::Auto => match mode::choose(facts, peer) {
-            (mode::Mode::Native, why) => (Hook::Native, why),
-            (mode::Mode::Generic, why) => (Hook::Generic, why),
-        },
     }
 }
 

@@ -28,16 +28,17 @@ mod parse;
 pub mod persist;
 pub mod schedule;
 pub mod tables;
+pub mod vlan;
 
 use lvs_common::{
     map::Method,
     verdict::{Reason, Verdict},
-    wire::Frame,
+    wire::{Ethernet, Frame},
 };
 
 pub use self::{
     connection::Connection,
-    icmp::{own::tell, relate},
+    icmp::{own::tell, relate, relate_incoming, relate_outgoing, relate_tunneled},
 };
 use crate::{ip::Ip, packet::Packet, tables::Tables};
 
@@ -52,7 +53,7 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
                 Ok(connection) => send(frame, &packet, connection, tables),
                 Err(refused) => Step::Done(refused),
             },
-            Step::Other => relate(frame, tables),
+            Step::Other => other(frame, tables),
             Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
         }
     };
@@ -66,7 +67,7 @@ pub enum Step<A> {
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
-    /// It is of no protocol that a service has: [`relate`].
+    /// It is of no protocol that a service has, as far as its first header tells: [`other`].
     Other,
     /// Its real server is at the end of a tunnel: [`wrap`].
     Wraps(Packet<A>, Connection),
@@ -75,12 +76,21 @@ pub enum Step<A> {
 /// The way of packets that are part of a connection.
 #[inline(always)]
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
-    let packet = match parse::parse::<T::Address, F>(frame) {
-        Ok(packet) => packet,
-        Err(Verdict::Pass(Reason::OtherProtocol)) => return Step::Other,
-        Err(refused) => return Step::Done(refused),
-    };
-    way(frame, &packet, tables).unwrap_or_else(Step::Done)
+    match parse::parse_plain(frame) {
+        Ok(packet) => way(frame, &packet, tables).unwrap_or_else(Step::Done),
+        Err(Verdict::Pass(Reason::OtherProtocol)) => Step::Other,
+        Err(refused) => Step::Done(refused),
+    }
+}
+
+/// The way of packets with extension headers, and of ICMP errors.
+#[inline(always)]
+pub fn other<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
+    match packet(frame) {
+        Ok(packet) => way(frame, &packet, tables).unwrap_or_else(Step::Done),
+        Err(Verdict::Pass(Reason::OtherProtocol)) => relate(frame, tables),
+        Err(refused) => Step::Done(refused),
+    }
 }
 
 /// Sends a request on its connection's way.
@@ -130,7 +140,7 @@ fn way<F: Frame, T: Tables>(
     Ok(verdict.map_or(Step::Begins(*packet), Step::Done))
 }
 
-/// What a frame carries that may concern us.
+/// What a frame carries that may concern us, behind all its headers.
 ///
 /// # Errors
 /// Nothing.
@@ -170,7 +180,9 @@ pub fn rest<F: Frame, T: Tables>(
         return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
     if is_request {
-        return Ok(None);
+        let ethernet = frame.at::<Ethernet>(0).ok_or(parse::MALFORMED)?;
+        let is_host = tables.is_host(ethernet.destination);
+        return if is_host { Ok(None) } else { Err(Verdict::Pass(Reason::NotHost)) };
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

@@ -17,18 +17,42 @@ mod kernel;
 mod program {
     use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
 
-    use crate::kernel::{clock, way};
+    use crate::kernel::{clock, way, way6};
 
     /// The director's program, one an interface.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs(context: XdpContext) -> u32 {
         way::direct(&context)
     }
 
-    /// The rest of it: what `lvs` goes on with.
-    #[xdp]
+    /// The same for IPv6: what `lvs` goes on with.
+    #[xdp(frags)]
+    pub fn lvs6(context: XdpContext) -> u32 {
+        way6::direct(&context)
+    }
+
+    /// The rest of it: what both go on with.
+    #[xdp(frags)]
     pub fn lvs_rest(context: XdpContext) -> u32 {
         way::rest(&context)
+    }
+
+    /// The way into tunnels: what all of these go on with.
+    #[xdp(frags)]
+    pub fn lvs_wrap(context: XdpContext) -> u32 {
+        way::wraps(&context)
+    }
+
+    /// The same of packets of IPv6.
+    #[xdp(frags)]
+    pub fn lvs_wrap6(context: XdpContext) -> u32 {
+        way6::wraps(&context)
+    }
+
+    /// The way of frames with VLAN tags.
+    #[xdp(frags)]
+    pub fn lvs_tagged(context: XdpContext) -> u32 {
+        way::tagged(&context)
     }
 
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.

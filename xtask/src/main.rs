@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod bpf_cargo;
+mod other_kernel;
 mod privilege;
 mod steps;
 mod test_programs;
 mod verb;
+mod vm;
 mod workspace;
 
 verb::verbs! {
@@ -26,6 +28,10 @@ verb::verbs! {
     test::Test,
     bench::Bench,
     oracle::Oracle,
+    package::Package,
+    kernel_test::KernelTest,
+    fuzz::Fuzz,
+    guest::Guest,
     tidy::Tidy,
     ci::Ci,
 }

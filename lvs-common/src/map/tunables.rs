@@ -44,8 +44,10 @@ pub struct Tunables {
     pub kinds: u32,
     /// `sloppy_sctp`, as in IPVS: a connection may begin with any chunk but ABORT.
     pub sloppy_sctp: u32,
+    /// 1 once `HOST_MACS` holds every link-layer address of the host.
+    pub knows_macs: u32,
     /// Zero.
-    pub pad: [u32; 6],
+    pub pad: [u32; 5],
 }
 
 impl Tunables {

@@ -12,6 +12,7 @@
 mod backend;
 mod check;
 mod difference;
+mod doors;
 mod file;
 mod health;
 mod listen;
@@ -32,6 +33,7 @@ pub use self::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
     check::Checks,
     difference::{Difference, Standing, Step, difference},
+    doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
     health::FileHealth,
     mistake::{ConfigError, Mistake},

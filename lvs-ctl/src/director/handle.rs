@@ -9,7 +9,10 @@ use super::{
     ListQuery, Listing, MarkListing, PageQuery, Report, ServiceEntry, Settings, Status,
     TunableListing, Wanted, Who, estimator,
 };
-use crate::{dataplane::DataPlane, model::Way};
+use crate::{
+    dataplane::DataPlane,
+    model::{Hook, Network, Way},
+};
 
 type Reply<T> = oneshot::Sender<T>;
 
@@ -25,6 +28,9 @@ enum Message {
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
     Resolve(Vec<(IpAddr, Way)>),
     Health(Vec<Report>),
+    Attach(String, Hook, String, Reply<Result<(), DirectorError>>),
+    Lose(String, String),
+    Network(Network),
     Ping(Reply<()>),
     Tick,
 }
@@ -124,6 +130,38 @@ impl Handle {
         self.messages.send(Message::Health(reports)).await.map_err(|_gone| DirectorError::Stopped)
     }
 
+    /// See [`DataPlane::attach`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn attach(
+        &self,
+        interface: String,
+        hook: Hook,
+        why: String,
+    ) -> Result<(), DirectorError> {
+        self.ask(|reply| Message::Attach(interface, hook, why, reply)).await?
+    }
+
+    /// See [`DataPlane::lose`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn lose(&self, interface: String, why: String) -> Result<(), DirectorError> {
+        self.messages
+            .send(Message::Lose(interface, why))
+            .await
+            .map_err(|_gone| DirectorError::Stopped)
+    }
+
+    /// See [`DataPlane::set_network`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn set_network(&self, network: Network) -> Result<(), DirectorError> {
+        self.messages.send(Message::Network(network)).await.map_err(|_gone| DirectorError::Stopped)
+    }
+
     /// See [`Director::listing`].
     ///
     /// # Errors
@@ -221,6 +259,11 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
             Message::Watch(reply) => drop(reply.send(director.watch())),
             Message::Health(reports) => director.health(&reports),
             Message::Resolve(ways) => director.resolve(ways),
+            Message::Attach(interface, hook, why, reply) => {
+                drop(reply.send(director.attach(&interface, hook, why)));
+            }
+            Message::Lose(interface, why) => director.lose(&interface, why),
+            Message::Network(network) => director.set_network(&network),
             Message::Tick => director.tick(),
         }
     }

@@ -6,10 +6,17 @@
 use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
     net::{Addr6, Be32, crc32c},
+    wire::Tags,
 };
-use lvs_ebpf::{Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist};
+use lvs_ebpf::{
+    Connection,
+    icmp::{answer::Answer, limit::Limit},
+    open::Opening,
+    packet::Packet,
+    persist,
+};
 
-use super::{KernelTables, atomic, conns::Row, family::Kept};
+use super::{KernelTables, atomic, conns::Row, family::Kept, frame::CHUNK};
 
 /// What the packet's way leaves for the functions, and they for it.
 #[repr(C)]
@@ -17,6 +24,8 @@ use super::{KernelTables, atomic, conns::Row, family::Kept};
 pub struct Scratch<A> {
     /// What is to be done next; see `way`.
     pub next: u32,
+    /// Tags that were taken off the frame, of either family; none while nobody has taken any.
+    pub tags: Tags,
     /// The packet under way.
     pub packet: Packet<A>,
     /// It may be a request.
@@ -25,8 +34,12 @@ pub struct Scratch<A> {
     pub opening: Opening,
     /// Its connection.
     pub opened: Connection,
+    /// The ICMP error that a client gets.
+    pub answer: Answer<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
+    /// Bytes of a frame that lie behind its first buffer.
+    pub chunk: [u32; CHUNK / 4],
     client: A,
     assured: Entry,
     hashes: (u32, u32),
@@ -55,13 +68,12 @@ pub fn scratch<A: Kept>() -> Option<&'static mut Scratch<A>> {
     A::scratch().map(|scratch| unsafe { &mut *scratch })
 }
 
-/// Lets the template of a client's connection last.
+/// Leaves a client's connection, whose template is to last: see [`Kept::call_assure`].
 #[inline(always)]
-pub fn assure<A: Kept>(client: A, entry: &Entry) {
+pub fn leave<A: Kept>(client: A, entry: &Entry) {
     let Some(asked) = scratch::<A>() else { return };
     asked.client = client;
     asked.assured = *entry;
-    A::call_assure();
 }
 
 /// What a CRC of SCTP differs by; see [`crc32c::difference`].
@@ -116,12 +128,14 @@ pub fn insert<A: Kept>(
     Done { what, evicted: (outcome & EVICTED != 0).then_some(answer.evicted) }
 }
 
+/// Lets the template last of the connection that was left; what is to be done next.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure() -> u32 {
     assure_asked::<Be32>()
 }
 
+/// See [`lvs_assure`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure6() -> u32 {
@@ -160,13 +174,13 @@ fn assure_asked<A: Kept>() -> u32 {
         return 0;
     };
     persist::assure(scratch.client, &scratch.assured, &mut tables);
-    0
+    scratch.next
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
-    crc32c::difference(edit, behind as u16, |bit| atomic::veil(u64::from(bit)) as u32)
+    crc32c::difference(edit, behind as u16, atomic::veil)
 }
 
 #[inline(always)]

@@ -9,9 +9,9 @@ use aya_ebpf::{
 use lvs_common::{
     conntable::{WAYS, WORDS, ends},
     map::{
-        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
-        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, Service, ServiceKey, Tunables,
+        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
+        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
+        MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey, Tunables, rest,
     },
     net::{Addr6, Be32},
     sched::Remembered,
@@ -57,6 +57,14 @@ pub static DESTS: Array<[Dest; MAX_DESTS], 1, MAPPED> = Array::new();
 #[btf_map]
 pub static NEXT_HOPS: Array<[NextHop; MAX_NEXT_HOPS], 1, MAPPED> = Array::new();
 
+/// Not preallocated, as above.
+#[btf_map]
+pub static BELOW: HashMap<u32, Below, MAX_BELOW, ON_DEMAND> = HashMap::new();
+
+/// The same.
+#[btf_map]
+pub static HOST_MACS: HashMap<HostMac, u32, MAX_HOST_MACS, ON_DEMAND> = HashMap::new();
+
 #[btf_map]
 pub static MARKS: Array<[MarkRule; MARK_PLACES], 1, MAPPED> = Array::new();
 
@@ -88,9 +96,10 @@ pub static ROUTES6: PerCpuArray<CachedRoute<Addr6>, { route::PLACES }> = PerCpuA
 #[btf_map]
 pub static CHOICE: PerCpuArray<Choice, 1> = PerCpuArray::new();
 
-/// The rest of the program: in place 0 that of the driver's hook, in place 1 that of the generic one.
+/// What the program goes on in: the rest, and the way of IPv6; each in one place for the driver's hook
+/// and in the next for the generic one.
 #[btf_map]
-pub static REST: ProgramArray<2> = ProgramArray::new();
+pub static REST: ProgramArray<{ rest::PLACES }> = ProgramArray::new();
 
 /// What the packet's way and its functions leave for each other.
 #[btf_map]

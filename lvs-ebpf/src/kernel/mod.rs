@@ -14,7 +14,7 @@ mod pool;
 mod route;
 mod tables;
 pub mod way;
-mod way6;
+pub mod way6;
 
 use frame::XdpFrame;
 use tables::KernelTables;

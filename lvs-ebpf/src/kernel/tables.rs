@@ -6,10 +6,10 @@ use aya_ebpf::programs::XdpContext;
 use lvs_common::{
     conntable::{self, Done, Entry, Hit, Key, New, ends::Ends},
     map::{
-        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, NextHop,
-        Service, ServiceKey, Tunables,
+        Addresses, Counters, Dest, HostMac, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
+        NextHop, Service, ServiceKey, Tunables,
     },
-    net::Be32,
+    net::{Be32, Mac},
     verdict::Reason,
 };
 use lvs_ebpf::{
@@ -24,8 +24,8 @@ use super::{
     family::Kept,
     function::{self, Scratch},
     maps::{
-        ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A, SEED_B,
-        SERVICES, TUNABLES,
+        ADDRESSES, COUNTERS, DESTS, GENERIC, HOST_MACS, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A,
+        SEED_B, SERVICES, TUNABLES,
     },
     marks, route,
 };
@@ -39,6 +39,10 @@ pub struct KernelTables<'a, A> {
     now: u32,
     /// This CPU's value, where it is known.
     scratch: Option<*mut Scratch<A>>,
+    /// Templates are to last longer later on only: the stack is too small for it here.
+    later: bool,
+    /// One is.
+    pub assures: bool,
     family: PhantomData<A>,
 }
 
@@ -49,7 +53,16 @@ impl<'a, A> KernelTables<'a, A> {
         let tunables = TUNABLES.get(0)?;
         let addresses = ADDRESSES.get(0)?;
         let now = clock::ticks().wrapping_add(tunables.clock_offset);
-        Some(Self { context, tunables, addresses, now, scratch: None, family: PhantomData })
+        Some(Self {
+            context,
+            tunables,
+            addresses,
+            now,
+            scratch: None,
+            later: false,
+            assures: false,
+            family: PhantomData,
+        })
     }
 
     /// The same, with this CPU's value for functions' arguments at hand.
@@ -57,6 +70,13 @@ impl<'a, A> KernelTables<'a, A> {
     #[inline(always)]
     pub fn leaving(self, scratch: *mut Scratch<A>) -> Self {
         Self { scratch: Some(scratch), ..self }
+    }
+
+    /// The same; who asks for a template to last looks at [`assures`](Self::assures), and calls
+    /// [`Kept::call_assure`].
+    #[inline(always)]
+    pub fn assuring_later(self) -> Self {
+        Self { later: true, ..self }
     }
 }
 
@@ -77,6 +97,12 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
     #[inline(always)]
     fn is_generic(&self) -> bool {
         GENERIC.load() != 0
+    }
+
+    #[inline(always)]
+    fn is_host(&self, mac: Mac) -> bool {
+        // SAFETY: its value is not looked at.
+        self.tunables.knows_macs == 0 || unsafe { HOST_MACS.get(&HostMac::new(mac)) }.is_some()
     }
 
     #[inline(always)]
@@ -123,7 +149,12 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
 
     #[inline(always)]
     fn assure(&mut self, client: A, entry: &Entry) {
-        function::assure(client, entry);
+        function::leave(client, entry);
+        if self.later {
+            self.assures = true;
+        } else {
+            A::call_assure();
+        }
     }
 
     #[inline(always)]
@@ -156,8 +187,7 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
 
     #[inline(always)]
     fn dest(&self, slot: u32) -> Option<&Dest> {
-        // verifier: an index below the number of dests
-        DESTS.get(0)?.get(slot as usize & (MAX_DESTS - 1))
+        DESTS.get(0)?.get(dest_index(slot))
     }
 
     #[inline(always)]
@@ -225,6 +255,13 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
 #[inline(always)]
 fn load(dest: u32) -> Option<*mut u64> {
     let loads = LOADS.get_ptr_mut(0)?.cast::<Load>();
-    // verifier: an index below the number of dests
-    Some(loads.wrapping_add(dest as usize & (MAX_DESTS - 1)).cast())
+    Some(loads.wrapping_add(dest_index(dest)).cast())
+}
+
+/// A real server's slot as an index below their number.
+// verifier: up to 6.7 it knows no bounds of what was or'ed together, as a connection's slot is; the compiler
+// does, and would take the mask away
+#[inline(always)]
+fn dest_index(slot: u32) -> usize {
+    atomic::veil(u64::from(slot)) as usize & (MAX_DESTS - 1)
 }

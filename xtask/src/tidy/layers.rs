@@ -45,7 +45,7 @@ const MODULES: &[Module] = &[
     module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director"]),
-    module("resolve", &["model", "director", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
+    module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
     module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),
@@ -56,6 +56,8 @@ const MODULES: &[Module] = &[
     // 8: the operator's hands; clients of the API
     module("cli", &["model", "config", "api::types", "api::client"]),
     module("tui", &["model::text", "api::types", "api::client"]),
+    // 9: the manual's pages; its tests read the example
+    module("manual", &["cli::ipvsadm", "config::Config"]),
     // 9: where the concrete types meet
     Module { name: "daemon", may_use: &["*"], never: &["cli", "tui"] },
 ];
