@@ -16,6 +16,7 @@ use std::{
     io::ErrorKind,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -36,6 +37,7 @@ use crate::{
         kernel::{Kernel, load},
     },
     director::{self, Director, Handle},
+    health::{self, ways::Direct},
     netlink::{Rtnetlink, links::Links, sysctl::Sysctl},
     notify,
     reload::Asked,
@@ -108,9 +110,13 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let (tell, told) = watch::channel(network);
     let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
+    let board = health::Board::default();
+    let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     answer(doors, listener, handle, requests).await?;
 
+    checking.abort();
+    checking.await.ok();
     following.abort();
     following.await.ok();
     resolving.abort();

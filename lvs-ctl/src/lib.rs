@@ -11,6 +11,7 @@
 //! | 5 | [`config`] | the configuration file, and how the rules differ from it |
 //! | 5 | [`notify`] | words to the service manager |
 //! | 6 | [`resolve`], [`sweep`], [`reload`] | what keeps next hops, connections and declared rules up to date |
+//! | 6 | [`health`] | checks of real servers |
 //! | 6 | [`metrics`] | the director in numbers, for Prometheus |
 //! | 7 | [`api`] | HTTP over a Unix socket, and over TLS |
 //! | 8 | [`cli`] | two dialects that become API requests |
@@ -24,6 +25,7 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod director;
+pub mod health;
 pub mod manual;
 pub mod metrics;
 pub mod model;

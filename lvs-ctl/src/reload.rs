@@ -73,6 +73,8 @@ pub struct Reloader {
 /// # Errors
 /// Nothing has changed then.
 pub async fn declare(handle: &Handle, config: &Config, who: &Who) -> Result<Applied, ReloadError> {
+    // Whoever asked: the file is the one that the controller was told to obey.
+    let who = who.clone().may_exec();
     for _ in 0..ATTEMPTS {
         let standing = Standing {
             listing: handle.listing(ListQuery::default()).await?,

@@ -66,7 +66,10 @@ impl Caller {
     async fn who(&self) -> Who {
         match self {
             Self::Local(Peer(None)) => Who::new("unknown process"),
-            Self::Local(Peer(Some(process))) => Who::new(process.describe().await),
+            Self::Local(Peer(Some(process))) => {
+                let who = Who::new(process.describe().await);
+                if process.user == 0 { who.may_exec() } else { who }
+            }
             Self::Token { name, address } => Who::new(format!("token {name}@{address}")),
         }
     }

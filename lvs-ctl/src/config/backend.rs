@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{mistake::Fault, place::Key};
-use crate::model::{Checksum, Dest, DestAddr, Method, ServiceId, Tunnel};
+use super::{check::Checks, mistake::Fault, place::Key};
+use crate::model::{Checksum, Dest, DestAddr, Method, ServiceId, Tunnel, health::DestHealth};
 
 /// What a kernel `int` holds.
 const INT_MAX: u32 = i32::MAX.cast_unsigned();
@@ -43,6 +43,12 @@ pub struct FileBackend {
     /// Outer checksum of a gue or gre tunnel; `none` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel_checksum: Option<ChecksumWord>,
+    /// How it is checked, if not as its service says; an empty list means not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Checks>,
+    /// It gets connections only while the others do not reach the quorum.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backup: bool,
 }
 
 /// A forwarding method.
@@ -111,7 +117,18 @@ impl FileBackend {
             tunnel,
             tunnel_port,
             tunnel_checksum,
+            check: None,
+            backup: false,
         }
+    }
+
+    /// How the real server that stands at `key` is checked.
+    pub(super) fn health(&self, key: &Key) -> Result<DestHealth, Fault> {
+        let key = key.name("check");
+        let checks = self.check.as_ref().map(|check| check.judged(&key)).transpose()?;
+        let health = DestHealth { checks, backup: self.backup };
+        health.judge().map_err(|wrong| Fault::new(&key, wrong.message))?;
+        Ok(health)
     }
 
     /// The real server of `service` that stands at `key`.

@@ -13,7 +13,11 @@ use super::{
 };
 use crate::{
     director::{DestEntry, Listing, MarkListing, ServiceEntry, TunableListing},
-    model::{Change, DestAddr, Origin, Timeouts, service_text},
+    model::{
+        Change, DestAddr, Origin, Timeouts,
+        health::{DestHealth, ServiceHealth},
+        service_text,
+    },
 };
 
 /// The steps from the table to the file, in order; none if the table says what the file says.
@@ -168,7 +172,7 @@ impl Difference {
     }
 
     fn add_service(&mut self, declared: &Declared, key: &Key) {
-        let Declared { service, dests } = declared;
+        let Declared { service, dests, .. } = declared;
         let word = service_text::write(service.id);
         let text = format!("+ service {word}: {}", words::service(service));
         let changes = vec![Change::AddService(service.clone()), Change::Declare(service.id)];
@@ -177,7 +181,9 @@ impl Difference {
             let text = format!("+ backend {word} {}: {}", dest.addr, words::dest(dest));
             let change = vec![Change::AddDest { service: service.id, dest: *dest }];
             self.push(&backend_key(key, index), text, None, change);
+            self.edit_dest_health(declared, index, &DestHealth::default(), key);
         }
+        self.edit_health(declared, &ServiceHealth::default(), key);
     }
 
     fn edit_service(&mut self, declared: &Declared, entry: &ServiceEntry, key: &Key) {
@@ -197,16 +203,46 @@ impl Difference {
             self.push(key, text, Some(connections(entry)), changes);
         }
         self.edit_backends(declared, entry, key);
+        self.edit_health(declared, &entry.health, key);
+    }
+
+    fn edit_health(&mut self, declared: &Declared, standing: &ServiceHealth, key: &Key) {
+        let words = words::health_difference(standing, &declared.health);
+        if !words.is_empty() {
+            let service = declared.service.id;
+            let text = format!("~ health of service {}: {words}", service_text::write(service));
+            let health = declared.health.clone();
+            self.push(key, text, None, vec![Change::SetHealth { service, health }]);
+        }
+    }
+
+    fn edit_dest_health(
+        &mut self,
+        declared: &Declared,
+        index: usize,
+        standing: &DestHealth,
+        key: &Key,
+    ) {
+        let health = &declared.dest_health[index];
+        let words = words::dest_health_difference(standing, health);
+        if !words.is_empty() {
+            let (service, dest) = (declared.service.id, declared.dests[index].addr);
+            let word = service_text::write(service);
+            let text = format!("~ health of backend {word} {dest}: {words}");
+            let change = Change::SetDestHealth { service, dest, health: health.clone() };
+            self.push(&backend_key(key, index), text, None, vec![change]);
+        }
     }
 
     fn edit_backends(&mut self, declared: &Declared, entry: &ServiceEntry, key: &Key) {
-        let Declared { service, dests } = declared;
+        let Declared { service, dests, .. } = declared;
         let word = service_text::write(service.id);
+        let whole_key = key;
         let standing: HashMap<DestAddr, &DestEntry> =
             entry.dests.iter().map(|entry| (entry.dest.addr, entry)).collect();
-        let declared: HashMap<DestAddr, usize> =
+        let places: HashMap<DestAddr, usize> =
             dests.iter().enumerate().map(|(index, dest)| (dest.addr, index)).collect();
-        for entry in entry.dests.iter().filter(|entry| !declared.contains_key(&entry.dest.addr)) {
+        for entry in entry.dests.iter().filter(|entry| !places.contains_key(&entry.dest.addr)) {
             let addr = entry.dest.addr;
             let change = vec![Change::DeleteDest { service: service.id, dest: addr }];
             let text = format!("- backend {word} {addr}");
@@ -228,6 +264,9 @@ impl Difference {
                 }
                 Some(_) => (),
             }
+            let none = DestHealth::default();
+            let standing = standing.get(&addr).map_or(&none, |entry| &entry.health);
+            self.edit_dest_health(declared, index, standing, whole_key);
         }
     }
 }

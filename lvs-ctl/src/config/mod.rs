@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod check;
 mod difference;
 mod doors;
 mod file;
+mod health;
 mod listen;
 mod mistake;
 mod place;
@@ -29,9 +31,11 @@ use std::{fs, io, path::Path};
 use self::mistake::Fault;
 pub use self::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
+    check::Checks,
     difference::{Difference, Standing, Step, difference},
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
+    health::FileHealth,
     mistake::{ConfigError, Mistake},
     place::Key,
     rules::{Declared, Rules},
@@ -96,8 +100,11 @@ impl Config {
 pub fn written(standing: &Standing) -> Result<String, toml::ser::Error> {
     let services = standing.listing.services.iter().map(|entry| {
         let dests = entry.dests.iter().rev();
-        let backends = dests.map(|entry| FileBackend::new(&entry.dest)).collect();
-        FileService::new(&entry.service, backends)
+        let backends = dests.map(|entry| {
+            let check = entry.health.checks.as_deref().map(Checks::new);
+            FileBackend { check, backup: entry.health.backup, ..FileBackend::new(&entry.dest) }
+        });
+        FileService::new(&entry.service, &entry.health, backends.collect())
     });
     let tunables = standing.tunables.tunables.iter().filter(|entry| entry.value != entry.default);
     let Timeouts { tcp_s, tcp_fin_s, udp_s } = standing.timeouts;

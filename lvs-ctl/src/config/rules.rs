@@ -9,7 +9,11 @@ use super::{
     service::FileService,
     switches,
 };
-use crate::model::{Dest, MarkRule, Service, Timeouts, Tunable, TunableValue, service_text};
+use crate::model::{
+    Dest, MarkRule, Service, Timeouts, Tunable, TunableValue,
+    health::{DestHealth, ServiceHealth},
+    service_text,
+};
 
 /// What a file says of the table; of the rest of the table it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub struct Declared {
     pub service: Service,
     /// All its real servers, in the file's order.
     pub dests: Vec<Dest>,
+    /// How they are checked.
+    pub health: ServiceHealth,
+    /// How each of them is checked, in the same order.
+    pub dest_health: Vec<DestHealth>,
 }
 
 impl Rules {
@@ -73,7 +81,8 @@ pub(super) fn backend_key(key: &Key, index: usize) -> Key {
 fn declared(entry: &FileService, key: &Key) -> Result<Declared, Fault> {
     let service = entry.service(key)?;
     let mut seen = HashSet::new();
-    let mut dests = Vec::new();
+    let (mut dests, mut dest_health) = (Vec::new(), Vec::new());
+    let health = entry.health.health(service.id, &entry.check, key)?;
     for (index, entry) in entry.backends.iter().enumerate() {
         let key = backend_key(key, index);
         let dest = entry.dest(service.id, &key)?;
@@ -81,6 +90,7 @@ fn declared(entry: &FileService, key: &Key) -> Result<Declared, Fault> {
             return Err(Fault::new(&key, format!("{} is there twice", dest.addr)));
         }
         dests.push(dest);
+        dest_health.push(entry.health(&key)?);
     }
-    Ok(Declared { service, dests })
+    Ok(Declared { service, dests, health, dest_health })
 }

@@ -4,10 +4,12 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{backend::FileBackend, listen, mistake::Fault, place::Key};
+use super::{
+    backend::FileBackend, check::Checks, health::FileHealth, listen, mistake::Fault, place::Key,
+};
 use crate::model::{
     DEFAULT_SCHEDULER, ENGINES, Family, Netmask, Persistence, Protocol, SCHEDULERS, SchedulerFlags,
-    Service, ServiceId, service_text,
+    Service, ServiceId, health::ServiceHealth, service_text,
 };
 
 /// 31 days, as ipvsadm allows.
@@ -63,6 +65,12 @@ pub struct FileService {
     /// Every UDP datagram is scheduled by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_packet: bool,
+    /// How every real server is checked that has no `check` of its own; not at all if left out.
+    #[serde(default, skip_serializing_if = "Checks::is_empty")]
+    pub check: Checks,
+    /// What follows from the checks.
+    #[serde(default, skip_serializing_if = "FileHealth::is_empty")]
+    pub health: FileHealth,
     /// The real servers.
     #[serde(default, rename = "backend", skip_serializing_if = "Vec::is_empty")]
     pub backends: Vec<FileBackend>,
@@ -75,7 +83,7 @@ pub struct Mask(String);
 impl FileService {
     /// How the file declares `service`.
     #[must_use]
-    pub fn new(service: &Service, backends: Vec<FileBackend>) -> Self {
+    pub fn new(service: &Service, health: &ServiceHealth, backends: Vec<FileBackend>) -> Self {
         let netmask = service.persistence.map(|persistence| persistence.netmask);
         Self {
             listen: Some(service_text::write(service.id)),
@@ -85,6 +93,8 @@ impl FileService {
             netmask: netmask.filter(|mask| !mask.is_host()).map(|mask| Mask(mask.to_string())),
             engine: service.engine.clone(),
             one_packet: service.one_packet,
+            check: Checks::new(&health.checks),
+            health: FileHealth::new(&health.policy),
             backends,
             ..Self::default()
         }

@@ -5,7 +5,10 @@ use super::{
     service::flags,
     switches::FileMark,
 };
-use crate::model::{Dest, MarkRule, Service, Timeouts};
+use crate::model::{
+    Dest, MarkRule, Service, Timeouts,
+    health::{AllDown, CheckSpec, DestHealth, OnDown, ServiceHealth},
+};
 
 /// What there is to say of something: names with values, and whether the value is the default.
 type Fields = Vec<(&'static str, String, bool)>;
@@ -47,6 +50,65 @@ pub(super) fn mark(rule: &MarkRule) -> String {
     let ports = ports.map(|ports| format!(" ports {ports}"));
     let [protocol, ports] = [protocol, ports].map(Option::unwrap_or_default);
     format!("{mark}{protocol} destination {destination}{ports}")
+}
+
+/// How `new` differs from `old`; empty if it does not.
+pub(super) fn health_difference(old: &ServiceHealth, new: &ServiceHealth) -> String {
+    difference(fields_of_health(old), fields_of_health(new))
+}
+
+/// How `new` differs from `old`; empty if it does not.
+pub(super) fn dest_health_difference(old: &DestHealth, new: &DestHealth) -> String {
+    let fields = |DestHealth { checks, backup }: &DestHealth| {
+        let check = checks.as_deref().map_or_else(|| "as the service".to_owned(), check_words);
+        vec![("check", check, checks.is_none()), ("backup", backup.to_string(), !backup)]
+    };
+    difference(fields(old), fields(new))
+}
+
+fn fields_of_health(health: &ServiceHealth) -> Fields {
+    let ServiceHealth { checks, policy } = health;
+    let on_down = match policy.on_down {
+        OnDown::Quiesce => "quiesce",
+        OnDown::Remove => "remove",
+    };
+    let all_down = match policy.all_down {
+        AllDown::Closed => "closed",
+        AllDown::Open => "open",
+        AllDown::Sorry => "sorry",
+    };
+    let damping = policy.damping.map_or_else(
+        || "none".to_owned(),
+        |it| format!("{} in {}, {}", it.flaps, it.within, it.hold),
+    );
+    let sorry = policy.sorry_server.as_ref().map_or_else(
+        || "none".to_owned(),
+        |sorry| format!("{} ({})", sorry.addr, described(&fields_of_dest(sorry))),
+    );
+    let fields = [
+        ("check", check_words(checks)),
+        ("on_down", on_down.to_owned()),
+        ("reset", policy.reset.to_string()),
+        ("all_down", all_down.to_owned()),
+        ("quorum", policy.quorum.max(1).to_string()),
+        ("hysteresis", policy.hysteresis.to_string()),
+        ("slow_start", policy.slow_start.to_string()),
+        ("damping", damping),
+        ("sorry_server", sorry),
+        ("sorry_server.check", check_words(&policy.sorry_checks)),
+    ];
+    fields.into_iter().map(|(name, words)| (name, words, false)).collect()
+}
+
+/// All that a check says, on one line.
+fn check_words(specs: &[CheckSpec]) -> String {
+    let word = |spec: &CheckSpec| {
+        spec.shorthand().unwrap_or_else(|| serde_json::to_string(spec).unwrap_or_default())
+    };
+    if specs.is_empty() {
+        return "none".to_owned();
+    }
+    specs.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn fields_of_service(service: &Service) -> Fields {

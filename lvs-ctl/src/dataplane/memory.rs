@@ -46,6 +46,8 @@ pub struct State {
     pub status: PlaneStatus,
     /// The services named by each commit so far.
     pub commits: Vec<Vec<ServiceId>>,
+    /// The real servers whose connections were ended.
+    pub resets: Vec<Key>,
     /// The most real servers that fit; a commit with more is refused.
     pub capacity: Option<u32>,
 }
@@ -92,6 +94,11 @@ impl DataPlane for Memory {
 
     fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters {
         self.state().counters.get(&(*service, *dest)).copied().unwrap_or_default()
+    }
+
+    fn reset(&mut self, service: &ServiceId, dest: &DestAddr) -> Result<u64, DataPlaneError> {
+        self.state().resets.push((*service, *dest));
+        Ok(u64::from(self.load(service, dest).active))
     }
 
     fn connections(&self) -> Box<dyn Connections> {

@@ -70,6 +70,12 @@ pub trait DataPlane: Send {
     /// real server was away and comes back without connections: then they begin at 0.
     fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters;
 
+    /// Ends the connections of a real server: how many.
+    ///
+    /// # Errors
+    /// Not all of them ended.
+    fn reset(&mut self, service: &ServiceId, dest: &DestAddr) -> Result<u64, DataPlaneError>;
+
     /// The connections, to be looked at while the data plane goes on.
     fn connections(&self) -> Box<dyn Connections>;
 

@@ -1,10 +1,16 @@
 //! One line in the log for each rule that changes: who, what, before, after.
 
+mod health;
+
 use std::{fmt, sync::Arc};
+
+pub(super) use self::health::HealthRecord;
 
 use crate::model::{
     Change, Checksum, Daemons, Dest, DestAddr, MarkRule, Method, Origin, Service, ServiceId,
-    SyncDaemon, SyncRole, Table, Timeouts, Tunable, Tunnel, text,
+    SyncDaemon, SyncRole, Table, Timeouts, Tunable, Tunnel,
+    health::{CheckSpec, CheckType},
+    text,
 };
 
 /// Where audit lines come from; a filter that is to keep them names this target.
@@ -15,7 +21,10 @@ const LISTED: usize = 256;
 
 /// On whose behalf rules change, as the audit line says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who(Arc<str>);
+pub struct Who {
+    description: Arc<str>,
+    may_exec: bool,
+}
 
 /// A change that is about to be made.
 pub(super) struct Draft {
@@ -37,19 +46,37 @@ struct Facts(Vec<(&'static str, String)>);
 impl Who {
     /// Somebody of this description.
     pub fn new(description: impl Into<Arc<str>>) -> Self {
-        Self(description.into())
+        Self { description: description.into(), may_exec: false }
     }
 
     /// The controller itself.
     #[must_use]
     pub fn controller() -> Self {
-        Self::new("controller")
+        Self::new("controller").may_exec()
+    }
+
+    /// The same, who may have the director run programs: root does so anyway.
+    #[must_use]
+    pub fn may_exec(self) -> Self {
+        Self { may_exec: true, ..self }
+    }
+
+    /// Whether the director would run a program on this one's behalf.
+    pub(super) fn is_allowed(&self, change: &Change) -> bool {
+        let checks: Vec<&CheckSpec> = match change {
+            Change::SetHealth { health, .. } => {
+                health.checks.iter().chain(&health.policy.sorry_checks).collect()
+            }
+            Change::SetDestHealth { health, .. } => health.checks.iter().flatten().collect(),
+            _ => return true,
+        };
+        self.may_exec || checks.iter().all(|check| check.kind != CheckType::Exec)
     }
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.description.fmt(f)
     }
 }
 
@@ -71,7 +98,7 @@ impl Record {
     /// Writes the line.
     pub(super) fn write(&self, who: &Who, revision: u64) {
         let Self { what, before, after } = self;
-        tracing::info!(target: TARGET, who = &*who.0, what, before, after, revision, "audit");
+        tracing::info!(target: TARGET, who = &*who.description, what, before, after, revision, "audit");
     }
 }
 
@@ -92,6 +119,14 @@ impl Facts {
                 Self::of_dest(table, service, &dest.addr)
             }
             Change::DeleteDest { service, dest } => Self::of_dest(table, service, dest),
+            Change::SetHealth { service, .. } => Self::of_health(table, service),
+            Change::SetDestHealth { service, dest, .. } => {
+                Self::of_dest_health(table, service, dest)
+            }
+            Change::SetAdmin { service, dest, .. } => {
+                let admin = table.get(service).map(|entry| entry.admin(dest).word());
+                Self(admin.map(|word| ("admin", word.to_owned())).into_iter().collect())
+            }
             Change::Zero(_) => Self::default(),
             Change::SetTimeouts(_) => Self::of_timeouts(table.timeouts()),
             Change::StartDaemon(request) => Self::of_daemon(table.daemons(), request.role),
@@ -229,6 +264,13 @@ fn what(change: &Change) -> String {
         }
         Change::DeleteDest { service, dest } => {
             format!("delete real server {service} -> {dest}")
+        }
+        Change::SetHealth { service, .. } => format!("set health of service {service}"),
+        Change::SetDestHealth { service, dest, .. } => {
+            format!("set health of real server {service} -> {dest}")
+        }
+        Change::SetAdmin { service, dest, admin } => {
+            format!("set real server {service} -> {dest} {}", admin.word())
         }
         Change::Zero(Some(id)) => format!("zero counters of service {id}"),
         Change::Zero(None) => "zero all counters".to_owned(),

@@ -1,11 +1,11 @@
 //! A request, worked through on a copy of the table and then carried out: all of it or nothing.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{ChangeRequest, Director, DirectorError, audit};
+use super::{ChangeRequest, Director, DirectorError, Who, audit};
 use crate::{
     dataplane::{DataPlane, DataPlaneError},
-    model::{Change, Effect, Invalid, ServiceId, Table},
+    model::{Change, Effect, Invalid, ServiceId, Table, health::Effective},
 };
 
 /// A request worked through on a copy of the table.
@@ -50,11 +50,14 @@ impl<D: DataPlane> Director<D> {
     pub(super) fn draft(
         &self,
         table: &mut Table,
+        who: &Who,
         request: &ChangeRequest,
     ) -> Result<Draft, DirectorError> {
         let mut draft = Draft::default();
         for (index, change) in request.changes.iter().enumerate() {
-            let supported = self.plane.supports(change);
+            let change = &*self.meant(change, table);
+            let allowed = if who.is_allowed(change) { Ok(()) } else { Err(Invalid::MayNotExec) };
+            let supported = allowed.and_then(|()| self.plane.supports(change));
             let record = audit::Draft::new(change, table);
             match supported.and_then(|()| table.apply(change, &*self.host)) {
                 Ok(effect) => {
@@ -70,20 +73,39 @@ impl<D: DataPlane> Director<D> {
         Ok(draft)
     }
 
+    /// What `change` means: a real server that health has taken out of its list is not there for
+    /// whoever adds it, so that edits it.
+    fn meant<'a>(&self, change: &'a Change, table: &Table) -> Cow<'a, Change> {
+        if let Change::AddDest { service, dest } = change {
+            let gets = self.overlay.get(service).and_then(|known| known.gets(&dest.addr));
+            let entry = table.get(service);
+            let is_there = entry.is_some_and(|entry| entry.pool.get(&dest.addr).is_some());
+            if is_there && gets == Some(Effective::Absent) {
+                return Cow::Owned(Change::EditDest { service: *service, dest: *dest });
+            }
+        }
+        Cow::Borrowed(change)
+    }
+
     /// Makes `table` the table: data plane, state directory and memory, or none of them.
-    pub(super) fn commit(&mut self, table: Table, draft: &Draft) -> Result<(), DirectorError> {
+    pub(super) fn commit(&mut self, mut table: Table, draft: &Draft) -> Result<(), DirectorError> {
         if !draft.rules {
             return Ok(());
         }
-        let departing = self.statistics.departing(&table, &draft.touched, &self.plane);
-        let carried_out = draft.carry_out(&table, &mut self.plane).map_err(DirectorError::from);
+        let touched = draft.touched.iter().copied();
+        let (seen, known) = self.overlay.lay(&mut table, &self.seen, touched).into_parts();
+        let departing = self.statistics.departing(&seen, &draft.touched, &self.plane);
+        let carried_out = draft.carry_out(&seen, &mut self.plane).map_err(DirectorError::from);
         if let Err(error) = carried_out.and_then(|()| self.write_down(draft)) {
-            draft.take_back(&self.table, &mut self.plane);
+            draft.take_back(&self.seen, &mut self.plane);
             return Err(error);
         }
-        self.statistics.settle(&table, &draft.touched, departing, &self.plane);
-        self.table = table;
+        self.statistics.settle(&seen, &draft.touched, departing, &self.plane);
+        (self.table, self.seen) = (table, seen);
         self.revision += 1;
+        // Whoever changed the rules changed what follows from them: their audit lines tell it.
+        self.overlay.accept(known, |_, _| String::new());
+        self.follow_checks(draft.touched.iter().copied());
         self.compact_if_long();
         Ok(())
     }

@@ -325,9 +325,12 @@ fn watchers_see_the_changes_that_were_made() {
     bench.director.change(&request).unwrap();
     bench.change(&[Change::Zero(None)]);
     let event = events.try_recv().unwrap();
-    assert_eq!(*event, Event { revision: 1, changes: vec![add_web()] });
+    assert_eq!(*event, Event { revision: 1, changes: vec![add_web()], health: Vec::new() });
     let switches = vec![set("sloppy_tcp", 1), Change::AddMark(mark("192.0.2.0/24", 7))];
     bench.change(&switches);
-    assert_eq!(*events.try_recv().unwrap(), Event { revision: 2, changes: switches });
+    assert_eq!(
+        *events.try_recv().unwrap(),
+        Event { revision: 2, changes: switches, health: Vec::new() }
+    );
     assert!(events.try_recv().is_err());
 }

@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc, thread, time::Duration};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, Event, Found, ListQuery,
-    Listing, MarkListing, PageQuery, ServiceEntry, Settings, Status, TunableListing, Wanted, Who,
-    estimator,
+    ChangeRequest, Changed, Checked, ConnectionQuery, Director, DirectorError, Event, Found,
+    ListQuery, Listing, MarkListing, PageQuery, Report, ServiceEntry, Settings, Status,
+    TunableListing, Wanted, Who, estimator,
 };
 use crate::{
     dataplane::DataPlane,
@@ -27,6 +27,7 @@ enum Message {
     Status(Reply<Status>),
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
     Resolve(Vec<(IpAddr, Way)>),
+    Health(Vec<Report>),
     Attach(String, Hook, String, Reply<Result<(), DirectorError>>),
     Lose(String, String),
     Network(Network),
@@ -39,6 +40,7 @@ enum Message {
 pub struct Handle {
     messages: mpsc::Sender<Message>,
     wanted: watch::Receiver<Wanted>,
+    checked: watch::Receiver<Arc<Checked>>,
 }
 
 /// How long a change waits until packets can go the ways that it asks for.
@@ -52,7 +54,7 @@ const SETTLING: Duration = Duration::from_millis(5);
 /// Outside a tokio runtime, or when the host has no thread to give.
 pub fn spawn<D: DataPlane + 'static>(director: Director<D>) -> (Handle, thread::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(64);
-    let wanted = director.ways();
+    let (wanted, checked) = (director.ways(), director.checked());
     let ticks = sender.downgrade();
     tokio::spawn(async move {
         let mut interval = tokio::time::interval(estimator::PERIOD);
@@ -69,7 +71,7 @@ pub fn spawn<D: DataPlane + 'static>(director: Director<D>) -> (Handle, thread::
         .name("director".into())
         .spawn(move || serve(director, receiver))
         .expect("the host has a thread for the director");
-    (Handle { messages: sender, wanted }, thread)
+    (Handle { messages: sender, wanted, checked }, thread)
 }
 
 impl Handle {
@@ -112,6 +114,20 @@ impl Handle {
     /// The director has stopped.
     pub async fn resolve(&self, ways: Vec<(IpAddr, Way)>) -> Result<(), DirectorError> {
         self.messages.send(Message::Resolve(ways)).await.map_err(|_gone| DirectorError::Stopped)
+    }
+
+    /// Which real servers are to be checked; see [`Director::health`].
+    #[must_use]
+    pub fn checked(&self) -> watch::Receiver<Arc<Checked>> {
+        self.checked.clone()
+    }
+
+    /// See [`Director::health`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn health(&self, reports: Vec<Report>) -> Result<(), DirectorError> {
+        self.messages.send(Message::Health(reports)).await.map_err(|_gone| DirectorError::Stopped)
     }
 
     /// See [`DataPlane::attach`].
@@ -241,6 +257,7 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
             Message::Connections(query, reply) => drop(reply.send(director.connections(query))),
             Message::Status(reply) => drop(reply.send(director.status())),
             Message::Watch(reply) => drop(reply.send(director.watch())),
+            Message::Health(reports) => director.health(&reports),
             Message::Resolve(ways) => director.resolve(ways),
             Message::Attach(interface, hook, why, reply) => {
                 drop(reply.send(director.attach(&interface, hook, why)));

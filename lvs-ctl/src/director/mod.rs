@@ -7,7 +7,9 @@ mod audit;
 mod commit;
 pub mod estimator;
 mod handle;
+mod health;
 mod host;
+mod overlay;
 mod overview;
 mod report;
 mod request;
@@ -15,18 +17,19 @@ mod state;
 mod statistics;
 mod ways;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use tokio::sync::{broadcast, watch};
 
-use self::{alarm::Alarm, commit::Setting, statistics::Statistics, ways::Ways};
+use self::{alarm::Alarm, commit::Setting, overlay::Overlay, statistics::Statistics, ways::Ways};
 pub use self::{
     audit::{TARGET as AUDIT, Who},
     handle::{Handle, spawn},
     host::ThisHost,
+    overlay::{Checked, CheckedDest, CheckedService, Report},
     report::{
-        Changed, DestEntry, DirectorError, Done, Event, Listing, MarkListing, ServiceEntry,
-        Settings, Status, TunableEntry, TunableListing,
+        Changed, DestEntry, DirectorError, Done, Event, HealthChange, Listing, MarkListing,
+        ServiceEntry, Settings, Status, TunableEntry, TunableListing,
     },
     request::{ChangeRequest, ConnectionQuery, Found, ListQuery, PageQuery},
     state::{StateDir, StateError},
@@ -34,7 +37,9 @@ pub use self::{
 };
 use crate::{
     dataplane::DataPlane,
-    model::{Hook, Host, Network, Snapshot, Table, VirtualService, Way, tunables::TUNABLES},
+    model::{
+        Hook, Host, Network, ServiceId, Snapshot, Table, VirtualService, Way, tunables::TUNABLES,
+    },
 };
 
 /// What a director is told when it starts.
@@ -46,7 +51,14 @@ pub struct Options {
 
 /// The owner of the rules.
 pub struct Director<D> {
+    /// The operator's.
     table: Table,
+    /// The same as packets see it.
+    seen: Table,
+    overlay: Overlay,
+    /// Services whose real servers' health the data plane does not know yet.
+    unsettled: BTreeSet<ServiceId>,
+    checked: watch::Sender<Arc<Checked>>,
     revision: u64,
     plane: D,
     host: Box<dyn Host>,
@@ -71,6 +83,10 @@ impl<D: DataPlane> Director<D> {
     pub fn new(plane: D, host: Box<dyn Host>, options: Options) -> Self {
         Self {
             table: Table::default(),
+            seen: Table::default(),
+            overlay: Overlay::default(),
+            unsettled: BTreeSet::new(),
+            checked: watch::Sender::default(),
             revision: 0,
             plane,
             host,
@@ -93,6 +109,7 @@ impl<D: DataPlane> Director<D> {
     /// The rules cannot be read, or the data plane does not take them.
     pub fn keep_in(&mut self, mut state: StateDir) -> Result<(), DirectorError> {
         let (table, revision) = state.load()?.unwrap_or_default();
+        self.overlay.remember(&table, &state.down()?);
         self.adopt(table, revision)?;
         state.compact(&self.snapshot())?;
         self.state = Some(state);
@@ -126,7 +143,7 @@ impl<D: DataPlane> Director<D> {
             return Err(DirectorError::Stale { current: self.revision });
         }
         let mut table = self.table.clone();
-        let draft = self.draft(&mut table, request)?;
+        let draft = self.draft(&mut table, who, request)?;
         self.commit(table, &draft)?;
         self.ways.follow(&self.plane);
         for id in &draft.zeroed {
@@ -137,7 +154,8 @@ impl<D: DataPlane> Director<D> {
         self.done.refused += draft.refused.len() as u64;
         draft.records.iter().for_each(|record| record.write(who, self.revision));
         if draft.rules && self.events.receiver_count() > 0 {
-            let event = Event { revision: self.revision, changes: draft.made };
+            let health = Vec::new();
+            let event = Event { revision: self.revision, changes: draft.made, health };
             // Nobody listens: nobody misses it.
             self.events.send(Arc::new(event)).ok();
         }
@@ -200,6 +218,7 @@ impl<D: DataPlane> Director<D> {
     /// One period of the rate estimators, and of what else is done now and then.
     pub fn tick(&mut self) {
         self.statistics.tick(&self.plane);
+        self.settle_health();
         if let Err(error) = self.plane.tidy() {
             tracing::warn!(%error, "cannot let go of what is not needed any more");
         }
@@ -248,33 +267,18 @@ impl<D: DataPlane> Director<D> {
 
     fn adopt(&mut self, table: Table, revision: u64) -> Result<(), DirectorError> {
         Setting::ALL.iter().try_for_each(|setting| setting.carry_out(&table, &mut self.plane))?;
-        self.plane.adopt(&table)?;
+        let mut table = table;
+        let services: Vec<_> = table.services().map(|entry| entry.service.id).collect();
+        let laid = self.overlay.lay(&mut table, &Table::default(), services.iter().copied());
+        let (seen, known) = laid.into_parts();
+        self.plane.adopt(&seen)?;
+        self.overlay.accept(known, |_, _| String::new());
         self.ways.follow(&self.plane);
-        self.statistics.adopt(&table, &self.plane);
-        self.table = table;
+        self.statistics.adopt(&seen, &self.plane);
+        (self.table, self.seen) = (table, seen);
         self.revision = revision;
+        self.follow_checks(services);
         Ok(())
-    }
-
-    fn service_entry(&self, entry: &VirtualService, query: &ListQuery) -> ServiceEntry {
-        let id = entry.service.id;
-        let (statistics, plane) = (&self.statistics, &self.plane);
-        let dests = entry.pool.iter().map(|real| {
-            let addr = real.dest.addr;
-            DestEntry {
-                dest: real.dest,
-                load: plane.load(&id, &addr),
-                stats: query.stats.then(|| statistics.dest(&id, &addr, plane)),
-                rates: query.rates.then(|| statistics.dest_rates(&id, &addr)),
-            }
-        });
-        ServiceEntry {
-            service: entry.service.clone(),
-            origin: entry.origin,
-            stats: query.stats.then(|| statistics.service(&id, plane)),
-            rates: query.rates.then(|| statistics.service_rates(&id)),
-            dests: dests.collect(),
-        }
     }
 
     fn watch(&self) -> broadcast::Receiver<Arc<Event>> {

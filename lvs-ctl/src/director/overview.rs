@@ -1,7 +1,13 @@
 //! The director as a whole: for those who watch it.
 
-use super::{Director, ListQuery, PageQuery, ServiceEntry, Status};
-use crate::{dataplane::DataPlane, model::PlaneStatus};
+use super::{DestEntry, Director, ListQuery, PageQuery, ServiceEntry, Status, overlay::Known};
+use crate::{
+    dataplane::DataPlane,
+    model::{
+        Dest, PlaneStatus, ServiceId, VirtualService,
+        health::{Admin, DestHealth, Effective, Health, ServiceHealth},
+    },
+};
 
 impl<D: DataPlane> Director<D> {
     /// Some services with counters, by identity: a whole listing in pieces, between which others get
@@ -31,6 +37,52 @@ impl<D: DataPlane> Director<D> {
             changes_refused: self.done.refused,
             totals: self.statistics.totals(),
             plane: PlaneStatus { next_hops: self.ways.status(), ..self.plane.status() },
+        }
+    }
+
+    /// How the operator described a service, and what its real servers get.
+    pub(super) fn service_entry(&self, entry: &VirtualService, query: &ListQuery) -> ServiceEntry {
+        let id = entry.service.id;
+        let known = self.overlay.get(&id);
+        let dests = entry.pool.iter().map(|real| {
+            let addr = real.dest.addr;
+            let gets = known.and_then(|known| known.gets(&addr));
+            let health = entry.dest_rules.get(&addr).map(|rules| DestHealth::clone(&rules.health));
+            DestEntry {
+                effective: gets.filter(|gets| *gets != Effective::Weight(real.dest.weight)),
+                state: known.map(|known| known.health(&addr)).unwrap_or_default(),
+                admin: entry.admin(&addr),
+                health: health.unwrap_or_default(),
+                ..self.dest_entry(&id, real.dest, query)
+            }
+        });
+        let sorry = entry.health.policy.sorry_server.filter(|sorry| {
+            known.is_some_and(Known::is_sorry) && entry.pool.get(&sorry.addr).is_none()
+        });
+        let statistics = &self.statistics;
+        ServiceEntry {
+            service: entry.service.clone(),
+            origin: entry.origin,
+            stats: query.stats.then(|| statistics.service(&id, &self.plane)),
+            rates: query.rates.then(|| statistics.service_rates(&id)),
+            dests: dests.collect(),
+            health: ServiceHealth::clone(&entry.health),
+            quorum: known.map(Known::gate).unwrap_or_default(),
+            sorry: sorry.map(|sorry| Box::new(self.dest_entry(&id, sorry, query))),
+        }
+    }
+
+    fn dest_entry(&self, id: &ServiceId, dest: Dest, query: &ListQuery) -> DestEntry {
+        let (statistics, plane, addr) = (&self.statistics, &self.plane, dest.addr);
+        DestEntry {
+            dest,
+            effective: None,
+            state: Health::Unknown,
+            admin: Admin::default(),
+            health: DestHealth::default(),
+            load: plane.load(id, &addr),
+            stats: query.stats.then(|| statistics.dest(id, &addr, plane)),
+            rates: query.rates.then(|| statistics.dest_rates(id, &addr)),
         }
     }
 }

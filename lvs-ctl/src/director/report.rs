@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use crate::{
     dataplane::DataPlaneError,
     model::{
-        Change, Counters, Daemons, Dest, Invalid, Load, MarkRule, Origin, PlaneStatus, Rates,
-        Service, Timeouts, Tunable, TunableValue,
+        Change, Counters, Daemons, Dest, DestAddr, Invalid, Load, MarkRule, Origin, PlaneStatus,
+        Rates, Service, ServiceId, Timeouts, Tunable, TunableValue,
+        health::{Admin, DestHealth, Effective, Gate, Health, ServiceHealth},
     },
 };
 
@@ -40,13 +41,35 @@ pub struct ServiceEntry {
     pub rates: Option<Rates>,
     /// Its real servers, newest first, as schedulers walk them.
     pub dests: Vec<DestEntry>,
+    /// How they are checked, and what follows.
+    #[serde(default, skip_serializing_if = "ServiceHealth::is_default")]
+    pub health: ServiceHealth,
+    /// Which side of its quorum it is on.
+    #[serde(default)]
+    pub quorum: Gate,
+    /// The sorry server, while it takes all connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sorry: Option<Box<DestEntry>>,
 }
 
 /// A real server in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DestEntry {
-    /// The real server.
+    /// The real server, as the operator describes it.
     pub dest: Dest,
+    /// What it gets, if its health or its operator's decision makes that something else than its
+    /// weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+    /// What its checks say.
+    #[serde(default)]
+    pub state: Health,
+    /// What its operator decided over that.
+    #[serde(default)]
+    pub admin: Admin,
+    /// How it is checked, if not as its service says.
+    #[serde(default, skip_serializing_if = "DestHealth::is_default")]
+    pub health: DestHealth,
     /// Its connections.
     pub load: Load,
     /// Its counters, if asked for.
@@ -155,6 +178,39 @@ pub struct Event {
     pub revision: u64,
     /// The changes, in order.
     pub changes: Vec<Change>,
+    /// What health changed; the revision stays then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<HealthChange>,
+}
+
+/// What health changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthChange {
+    /// A real server went or came, or gets another weight.
+    Dest {
+        /// The virtual service.
+        service: ServiceId,
+        /// The real server.
+        dest: DestAddr,
+        /// What its checks say.
+        health: Health,
+        /// What it got.
+        before: Effective,
+        /// What it gets.
+        after: Effective,
+        /// Why, in words.
+        cause: String,
+    },
+    /// A service is on another side of its quorum.
+    Quorum {
+        /// The virtual service.
+        service: ServiceId,
+        /// Where it was.
+        before: Gate,
+        /// Where it is.
+        after: Gate,
+    },
 }
 
 /// What became of a list of changes.
@@ -197,6 +253,29 @@ pub enum DirectorError {
     /// The director has stopped.
     #[error("the director has stopped")]
     Stopped,
+}
+
+impl ServiceEntry {
+    /// Its real servers as packets see them and as `ipvsadm -Ln` shows them: those that are absent
+    /// left out, the others with the weights that they get, a sorry server at the head.
+    pub fn seen(&self) -> impl Iterator<Item = DestEntry> + '_ {
+        let sorry = self.sorry.iter().map(|sorry| DestEntry::clone(sorry));
+        sorry.chain(self.dests.iter().filter_map(DestEntry::seen))
+    }
+}
+
+impl DestEntry {
+    /// As packets see it; `None` if they do not.
+    #[must_use]
+    pub fn seen(&self) -> Option<Self> {
+        match self.effective {
+            None => Some(self.clone()),
+            Some(Effective::Weight(weight)) => {
+                Some(Self { dest: Dest { weight, ..self.dest }, ..self.clone() })
+            }
+            Some(Effective::Absent) => None,
+        }
+    }
 }
 
 impl TunableEntry {

@@ -13,10 +13,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Change, Host, LinkFacts, Snapshot, SnapshotError, Table};
+use crate::model::{Change, DestAddr, Host, LinkFacts, ServiceId, Snapshot, SnapshotError, Table};
 
 const SNAPSHOT: &str = "rules.json";
 const JOURNAL: &str = "journal.ndjson";
+const DOWN: &str = "down.json";
 /// A shorter journal is left alone, bytes.
 const JOURNAL_MIN: u64 = 1 << 20;
 
@@ -28,6 +29,8 @@ pub struct StateDir {
     durable: bool,
     journal_length: u64,
     snapshot_length: u64,
+    /// What the file of real servers that are down says.
+    written_down: Vec<(ServiceId, DestAddr)>,
 }
 
 /// The rules could not be read or written.
@@ -87,7 +90,14 @@ impl StateDir {
         let opened = OpenOptions::new().create(true).append(true).open(&journal);
         let journal = opened.map_err(file("opening", &journal))?;
         let journal_length = journal.metadata().map_or(0, |metadata| metadata.len());
-        Ok(Self { path: path.into(), journal, durable: false, journal_length, snapshot_length: 0 })
+        Ok(Self {
+            path: path.into(),
+            journal,
+            durable: false,
+            journal_length,
+            snapshot_length: 0,
+            written_down: Vec::new(),
+        })
     }
 
     /// Moves the rules that `from` keeps to `to`, unless `from` has none or `to` has some.
@@ -153,6 +163,41 @@ impl StateDir {
             }
         }
         Ok(Some((table, revision)))
+    }
+
+    /// The real servers that were down. It is a help, not a rule: what cannot be read is not known.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn down(&mut self) -> Result<Vec<(ServiceId, DestAddr)>, StateError> {
+        let path = self.path.join(DOWN);
+        match fs::read(&path) {
+            Ok(text) => {
+                self.written_down = serde_json::from_slice(&text).unwrap_or_default();
+                Ok(self.written_down.clone())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(file("reading", &path)(source)),
+        }
+    }
+
+    /// Writes down which real servers are down, so that they do not come back before their first
+    /// check when the controller starts again.
+    ///
+    /// # Errors
+    /// The file says what it said.
+    pub fn remember_down(&mut self, down: &[(ServiceId, DestAddr)]) -> Result<(), StateError> {
+        if self.written_down == down {
+            return Ok(());
+        }
+        let path = self.path.join(DOWN);
+        let new = self.path.join(format!("{DOWN}.new"));
+        let text = serde_json::to_vec(down).map_err(|source| json(&path, source))?;
+        // After a fall of the host everything is checked before long; it is not waited for here.
+        fs::write(&new, &text).map_err(file("writing", &new))?;
+        fs::rename(&new, &path).map_err(file("renaming", &path))?;
+        self.written_down = down.to_vec();
+        Ok(())
     }
 
     /// Writes down the changes that make `revision`.

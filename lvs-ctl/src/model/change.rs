@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     Dest, DestAddr, MarkRule, Service, ServiceId, SyncRequest, SyncRole, Timeouts, TunableValue,
+    health::{Admin, DestHealth, ServiceHealth},
 };
 
 /// One change of the table.
@@ -41,6 +42,31 @@ pub enum Change {
         service: ServiceId,
         /// The real server.
         dest: DestAddr,
+    },
+    /// Replaces the checks of a virtual service, and what follows from them.
+    SetHealth {
+        /// The virtual service.
+        service: ServiceId,
+        /// Its checks.
+        health: ServiceHealth,
+    },
+    /// Replaces what is said of the checks of one real server.
+    SetDestHealth {
+        /// The virtual service.
+        service: ServiceId,
+        /// The real server.
+        dest: DestAddr,
+        /// Its checks.
+        health: DestHealth,
+    },
+    /// Decides over the health of a real server.
+    SetAdmin {
+        /// The virtual service.
+        service: ServiceId,
+        /// The real server.
+        dest: DestAddr,
+        /// What is decided.
+        admin: Admin,
     },
     /// Zeroes the counters of one virtual service and its real servers, or of all.
     Zero(Option<ServiceId>),

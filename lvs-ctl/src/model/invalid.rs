@@ -1,6 +1,6 @@
 //! What IPVS refuses, in its own words.
 
-use super::TunableRange;
+use super::{TunableRange, health::WrongCheck};
 
 /// A change that the table does not take. The text is ipvsadm's (`ipvs_strerror`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,12 @@ pub enum Invalid {
     /// Another rule would mark some of the packets otherwise, and neither is more specific.
     #[error("another rule is as specific and gives another mark: {0}")]
     MarkConflict(String),
+    /// A check, or what follows from checks, makes no sense.
+    #[error(transparent)]
+    Health(#[from] WrongCheck),
+    /// A check that runs a program, from somebody who may not have the director run one.
+    #[error("checks that run a program are for the configuration file")]
+    MayNotExec,
     /// The rule is IPVS's, but the data plane does not carry it out.
     #[error("{words}: {why}")]
     Unsupported {
@@ -122,6 +128,8 @@ impl Invalid {
             Self::MarkExists => "mark-exists",
             Self::NoMark => "no-mark",
             Self::MarkConflict(_) => "mark-conflict",
+            Self::Health(_) => "health",
+            Self::MayNotExec => "may-not-exec",
             Self::Unsupported { .. } => "unsupported",
         }
     }

@@ -7,6 +7,7 @@
 mod change;
 mod check;
 mod dest;
+pub mod health;
 mod host;
 mod invalid;
 mod mark;
@@ -41,7 +42,7 @@ pub use self::{
     status::{
         InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, StateCount, Sweeps, TableStatus,
     },
-    table::{Effect, Origin, Table, VirtualService},
+    table::{DestRules, Effect, Origin, Table, VirtualService},
     traffic::{Connection, Counters, EngineData, Load, Peer, Rates},
     tunables::{Tunable, TunableEffect, TunableRange, TunableValue, Tunables},
     way::{Hop, Way},

@@ -43,7 +43,7 @@ impl Pool {
 
     /// All, in the order in which schedulers walk them.
     #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &PoolEntry> + Clone {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &PoolEntry> + ExactSizeIterator + Clone {
         self.by_serial.values().rev()
     }
 
@@ -78,6 +78,28 @@ impl Pool {
             entry.last_weight = dest.weight;
         }
         true
+    }
+
+    /// Puts the one at `addr` at the head, as if it had been deleted and added again.
+    pub(super) fn readd(&mut self, addr: &DestAddr) {
+        let Some(serial) = self.by_addr.get(addr) else { return };
+        let newest = self.by_serial.last_key_value().map_or(0, |(&newest, _)| newest);
+        if let Some(entry) = self.by_serial.remove(serial) {
+            let serial = newest + 1;
+            self.by_addr.insert(*addr, serial);
+            self.by_serial.insert(serial, PoolEntry { serial, ..entry });
+        }
+    }
+
+    /// A pool of these, whose addresses and serial numbers all differ.
+    #[must_use]
+    pub fn of(entries: impl IntoIterator<Item = PoolEntry>) -> Self {
+        let mut pool = Self::default();
+        for entry in entries {
+            pool.by_addr.insert(entry.dest.addr, entry.serial);
+            pool.by_serial.insert(entry.serial, entry);
+        }
+        pool
     }
 
     /// Takes out the one at `addr`; false if there is none.

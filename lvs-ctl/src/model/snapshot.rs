@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Daemons, Dest, Invalid, MarkRule, Marks, Origin, Pool, Service, Table, Timeouts, Tunables,
+    Change, Daemons, Dest, DestAddr, Invalid, LoopbackOnly, MarkRule, Marks, Origin, Pool, Service,
+    Table, Timeouts, Tunables,
+    health::{Admin, DestHealth, ServiceHealth},
 };
 
 /// Raised when a snapshot of one version cannot be read as another.
@@ -46,6 +48,26 @@ pub struct SnapshotService {
     pub origin: Origin,
     /// Its real servers, newest first.
     pub dests: Vec<SnapshotDest>,
+    /// Its checks.
+    #[serde(default, skip_serializing_if = "ServiceHealth::is_default")]
+    pub health: ServiceHealth,
+    /// What is said of the health of some real servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dest_rules: Vec<SnapshotRules>,
+}
+
+/// What is said of the health of one real server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotRules {
+    /// The real server.
+    pub addr: DestAddr,
+    /// How it is checked.
+    #[serde(default, skip_serializing_if = "DestHealth::is_default")]
+    pub health: DestHealth,
+    /// What the operator decided.
+    #[serde(default)]
+    pub admin: Admin,
 }
 
 /// A real server in a snapshot.
@@ -91,6 +113,16 @@ impl Table {
                     .iter()
                     .map(|real| SnapshotDest { dest: real.dest, last_weight: real.last_weight })
                     .collect(),
+                health: ServiceHealth::clone(&entry.health),
+                dest_rules: entry
+                    .dest_rules
+                    .iter()
+                    .map(|(addr, rules)| SnapshotRules {
+                        addr: *addr,
+                        health: DestHealth::clone(&rules.health),
+                        admin: rules.admin,
+                    })
+                    .collect(),
             })
             .collect();
         Snapshot {
@@ -130,9 +162,26 @@ impl Table {
                 return Err(SnapshotError::Twice(entry.service.id.to_string()));
             }
             table.insert(entry.service.clone(), pool, entry.origin);
+            health(entry)
+                .iter()
+                .try_for_each(|change| table.apply(change, &LoopbackOnly).map(drop))?;
         }
         Ok(table)
     }
+}
+
+/// The changes that give a service its health.
+fn health(entry: &SnapshotService) -> Vec<Change> {
+    let service = entry.service.id;
+    let mut changes = Vec::new();
+    if !entry.health.is_default() {
+        changes.push(Change::SetHealth { service, health: entry.health.clone() });
+    }
+    for SnapshotRules { addr: dest, health, admin } in entry.dest_rules.iter().cloned() {
+        changes.push(Change::SetDestHealth { service, dest, health });
+        changes.push(Change::SetAdmin { service, dest, admin });
+    }
+    changes
 }
 
 /// Only those that there are, with values that they take.

@@ -1,13 +1,16 @@
 //! The table of virtual services and its changes, as `ip_vs_ctl.c` makes them.
 
+mod health;
+
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::health::DestRules;
 use super::{
     Change, Daemons, Dest, DestAddr, Host, Invalid, Marks, Pool, Service, ServiceId, SyncRequest,
-    SyncRole, Timeouts, Tunables, check,
+    SyncRole, Timeouts, Tunables, check, health::ServiceHealth,
 };
 
 /// All rules of one director.
@@ -36,6 +39,10 @@ pub struct VirtualService {
     /// Counts additions to the table: another serial under the same identity means that the
     /// service was deleted and added again in between.
     pub serial: u64,
+    /// How its real servers are checked, and what follows from it.
+    pub health: Arc<ServiceHealth>,
+    /// What is said of the health of some of them.
+    pub dest_rules: BTreeMap<DestAddr, DestRules>,
 }
 
 /// Where a virtual service comes from.
@@ -130,6 +137,11 @@ impl Table {
             Change::AddDest { service, dest } => self.add_dest(service, *dest, host),
             Change::EditDest { service, dest } => self.edit_dest(service, *dest),
             Change::DeleteDest { service, dest } => self.delete_dest(service, dest),
+            Change::SetHealth { service, health } => self.set_health(service, health),
+            Change::SetDestHealth { service, dest, health } => {
+                self.set_dest_health(service, dest, health)
+            }
+            Change::SetAdmin { service, dest, admin } => self.set_admin(service, dest, *admin),
             Change::Zero(id) => self.zero(*id),
             Change::SetTimeouts(timeouts) => Ok(self.set_timeouts(*timeouts)),
             Change::StartDaemon(request) => self.start_daemon(request, host),
@@ -155,7 +167,14 @@ impl Table {
     pub(super) fn insert(&mut self, service: Service, pool: Pool, origin: Origin) {
         self.serial += 1;
         let id = service.id;
-        let entry = VirtualService { service, pool, origin, serial: self.serial };
+        let entry = VirtualService {
+            service,
+            pool,
+            origin,
+            serial: self.serial,
+            health: Arc::default(),
+            dest_rules: BTreeMap::new(),
+        };
         self.services.insert(id, Arc::new(entry));
     }
 
@@ -220,7 +239,9 @@ impl Table {
         if entry.pool.get(addr).is_none() {
             return Err(Invalid::NoDest);
         }
-        Arc::make_mut(entry).pool.delete(addr);
+        let entry = Arc::make_mut(entry);
+        entry.pool.delete(addr);
+        entry.dest_rules.remove(addr);
         Ok(Effect::Service(*id))
     }
 

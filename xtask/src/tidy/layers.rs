@@ -44,7 +44,7 @@ const MODULES: &[Module] = &[
     // 5: words to the service manager; its tests hold a data plane up
     module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
-    module("health", &["model", "director::Handle", "director::handle"]),
+    module("health", &["model", "director"]),
     module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
     module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),

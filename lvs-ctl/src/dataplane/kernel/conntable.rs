@@ -129,6 +129,15 @@ impl ConnTable {
         ended.into()
     }
 
+    /// Ends the connections and templates of the real server in this slot: how many.
+    pub(super) fn reset(&self, slot: u32) -> u64 {
+        let of = |family: &FamilyTable| -> u64 {
+            let hits = family.view().hits().filter(|hit| hit.entry.dest() == slot);
+            hits.map(|hit| self.end(&hit)).sum()
+        };
+        self.families.iter().map(of).sum()
+    }
+
     /// Shows every connection until `visit` breaks off.
     pub(super) fn visit(&self, visit: &mut dyn FnMut(Standing) -> ControlFlow<()>) {
         for family in &self.families {

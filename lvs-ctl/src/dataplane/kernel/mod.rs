@@ -244,6 +244,11 @@ impl DataPlane for Kernel {
         }
     }
 
+    fn reset(&mut self, service: &ServiceId, dest: &DestAddr) -> Result<u64, DataPlaneError> {
+        let slot = self.planner.slot(service, dest);
+        Ok(slot.map(|slot| self.maps.conns.reset(slot)).unwrap_or_default())
+    }
+
     fn connections(&self) -> Box<dyn Connections> {
         Box::new(Lister { conns: self.maps.conns.clone(), time: self.time.clone() })
     }

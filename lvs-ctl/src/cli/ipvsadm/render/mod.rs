@@ -55,7 +55,8 @@ pub(super) fn entries(services: &[ServiceEntry], format: Format, names: &dyn Nam
     for entry in sort::services(services, format.nosort) {
         out += &service_line(entry, format, names);
         out.push('\n');
-        for dest in sort::dests(&entry.dests, format.nosort) {
+        let seen: Vec<DestEntry> = entry.seen().collect();
+        for dest in sort::dests(&seen, format.nosort) {
             out += &dest_line(entry.service.id, dest, format, names);
             out.push('\n');
         }

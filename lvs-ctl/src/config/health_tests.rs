@@ -1,0 +1,148 @@
+use super::super::{Config, Standing, difference, written};
+use crate::{
+    director::{Listing, MarkListing, TunableListing},
+    model::{
+        Timeouts,
+        health::{AllDown, CheckType, OnDown, Span},
+    },
+};
+
+const SERVICE: &str = "[[service]]\nlisten = \"tcp:192.0.2.1:80\"\n";
+
+fn parse(lines: &str) -> Config {
+    Config::parse("lvs.toml", format!("{SERVICE}{lines}")).unwrap()
+}
+
+fn refused(lines: &str) -> String {
+    Config::parse("lvs.toml", format!("{SERVICE}{lines}")).unwrap_err().to_string()
+}
+
+#[test]
+fn a_check_is_a_word_a_table_or_a_list() {
+    for (lines, kinds) in [
+        ("check = \"http:/healthz\"", vec![CheckType::Http]),
+        ("check = [\"tcp\", \"icmp\"]", vec![CheckType::Tcp, CheckType::Icmp]),
+        ("check = { type = \"dns\", name = \"example.com\" }", vec![CheckType::Dns]),
+        ("[service.check]\ntype = \"tcp\"\ninterval = \"1s\"", vec![CheckType::Tcp]),
+        (
+            "[[service.check]]\ntype = \"tcp\"\n[[service.check]]\ntype = \"smtp\"\nport = 25",
+            vec![CheckType::Tcp, CheckType::Smtp],
+        ),
+        ("", vec![]),
+    ] {
+        let health = &parse(lines).rules.services[0].health;
+        let found: Vec<_> = health.checks.iter().map(|spec| spec.kind).collect();
+        assert_eq!(found, kinds, "{lines}");
+    }
+}
+
+#[test]
+fn a_wrong_check_is_refused_with_its_place() {
+    for (lines, expected) in [
+        ("check = \"gopher:/\"", "3:9: service[0].check: type: `gopher' is no type of check: "),
+        ("check = \"http:x\"", "3:9: service[0].check: path: `x' does not begin with /"),
+        ("check = [\"tcp\", \"tcp:0\"]", "3:17: service[0].check[1]: port: `0' is no port"),
+        (
+            "[service.check]\ntype = \"tcp\"\ninterval = \"1s\"\ntimeout = \"2s\"",
+            "5:12: service[0].check.interval: the interval (1s) is shorter than the timeout (2s)",
+        ),
+        (
+            "[service.check]\ntype = \"gopher\"",
+            "4:8: service[0].check.type: unknown variant `gopher`, expected one of `tcp`, `http`",
+        ),
+        (
+            "[[service.check]]\ntype = \"tcp\"\n[[service.check]]\ntype = \"http\"\nbody = \"(\"",
+            "7:8: service[0].check[1].body: `(' is no regular expression: unclosed group",
+        ),
+        (
+            "[service.check]\ntype = \"tcp\"\nnosuch = 1",
+            "5:1: service[0].check.nosuch: unknown field `nosuch`",
+        ),
+        (
+            "[[service.backend]]\naddress = \"192.0.2.11\"\ncheck = { type = \"exec\" }",
+            "5:9: service[0].backend[0].check.command: a program is missing",
+        ),
+        (
+            "[service.health]\nquorum = 2\nhysteresis = 2",
+            "5:14: service[0].health.hysteresis: 2 is not less than the quorum (2)",
+        ),
+        (
+            "[service.health]\nall_down = \"sorry\"",
+            "4:12: service[0].health.all_down: there is no sorry_server",
+        ),
+        (
+            "[service.health]\nslow_start = \"5 parsecs\"",
+            "4:14: service[0].health.slow_start: `5 parsecs' is no length of time",
+        ),
+    ] {
+        let refused = refused(lines);
+        let expected = format!("lvs.toml:{expected}");
+        assert!(refused.starts_with(&expected), "{refused}\n{expected}");
+    }
+}
+
+const ALL: &str = "check = [\"http://www.example.com/\", { type = \"tcp\", fall = 3 }]\n\
+    [service.health]\non_down = \"remove\"\nreset = true\nall_down = \"sorry\"\nquorum = 3\n\
+    hysteresis = 1\nslow_start = \"30s\"\ndamping = { flaps = 3, within = \"5m\", hold = \"1m\" }\n\
+    [service.health.sorry_server]\naddress = \"192.0.2.99\"\ncheck = \"tcp\"\n\
+    [[service.backend]]\naddress = \"192.0.2.11\"\n\
+    [[service.backend]]\naddress = \"192.0.2.12\"\nbackup = true\ncheck = []\n";
+
+#[test]
+fn what_follows_is_read_as_it_is_meant() {
+    let config = parse(ALL);
+    let declared = &config.rules.services[0];
+    let policy = &declared.health.policy;
+    assert_eq!((policy.on_down, policy.all_down), (OnDown::Remove, AllDown::Sorry));
+    assert_eq!((policy.quorum, policy.hysteresis, policy.reset), (3, 1, true));
+    assert_eq!(policy.slow_start, Span::seconds(30));
+    assert_eq!(policy.sorry_server.unwrap().addr.to_string(), "192.0.2.99:80");
+    assert_eq!(policy.sorry_checks.len(), 1);
+    assert_eq!(declared.dest_health[0].checks, None);
+    assert_eq!(declared.dest_health[1].checks, Some(vec![]));
+    assert!(declared.dest_health[1].backup);
+}
+
+fn nothing() -> Standing {
+    Standing {
+        listing: Listing { revision: 0, size: 4096, services: Vec::new() },
+        timeouts: Timeouts::default(),
+        tunables: TunableListing { revision: 0, tunables: Vec::new() },
+        marks: MarkListing { revision: 0, marks: Vec::new(), declared: Vec::new() },
+    }
+}
+
+#[test]
+fn a_plan_says_what_is_checked() {
+    let difference = difference(&parse(ALL).rules, &nothing());
+    let texts: Vec<_> = difference.steps.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 5, "{texts:#?}");
+    assert!(texts[3].starts_with(
+        "~ health of backend tcp:192.0.2.1:80 192.0.2.12:80: check as the service -> none"
+    ));
+    assert!(texts[4].starts_with(
+        "~ health of service tcp:192.0.2.1:80: check none -> http://www.example.com/ {"
+    ));
+    assert!(texts[4].contains("slow_start 0s -> 30s"), "{}", texts[4]);
+}
+
+#[test]
+fn what_is_written_says_the_same() {
+    use crate::{
+        dataplane::memory::Memory,
+        director::{ChangeRequest, Director, ListQuery, Options},
+        model::LoopbackOnly,
+    };
+    let config = parse(ALL);
+    let changes = difference(&config.rules, &nothing()).changes();
+    let mut director = Director::new(Memory::default(), Box::new(LoopbackOnly), Options::default());
+    let request = ChangeRequest { changes, all_or_nothing: true, if_revision: None };
+    director.change(&request).unwrap();
+    let listing = director.listing(&ListQuery::default()).unwrap();
+    let standing = Standing { listing, ..nothing() };
+    assert!(difference(&config.rules, &standing).is_empty());
+    let text = written(&standing).unwrap();
+    let again = Config::parse("lvs.toml", text.clone()).unwrap();
+    assert_eq!(again.rules.services[0].health, config.rules.services[0].health, "{text}");
+    assert_eq!(again.rules.services[0].dest_health, config.rules.services[0].dest_health);
+}

@@ -1,0 +1,120 @@
+//! One check of one real server, made again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{
+    patient::Patient,
+    probe::{self, Probe, Trip},
+    scatter::Scatter,
+    ways::{Direct, Ways},
+};
+use crate::model::health::{Check, Errand, Failure, Health, NoWay, Outcome, Target, Via};
+
+/// How long looking for the cause of a failure may take.
+const DIAGNOSIS: Duration = Duration::from_secs(5);
+
+/// Makes the check at `index` again and again, first after `delay`; until it is aborted.
+pub(super) async fn attend(
+    patient: Arc<Patient>,
+    index: usize,
+    probe: Arc<dyn Probe>,
+    ways: Arc<dyn Ways>,
+    delay: Duration,
+) {
+    let check = &patient.checks[index];
+    let mut scatter = Scatter::new();
+    let mut due = Instant::now() + delay;
+    loop {
+        patient.due(index, Some(due));
+        wait(&patient, index, due).await;
+        patient.due(index, None);
+        let begun = Instant::now();
+        let errand = errand(&patient, check);
+        let way = way(&*ways, &errand, patient.health());
+        let outcome = once(&*probe, way, &errand, check).await;
+        let (pause, asks) = patient.note(index, begun, outcome);
+        if asks {
+            // The verdict has been given; why it is so is found out meanwhile.
+            if let Ok(cause) = timeout(DIAGNOSIS, ways.diagnose(&errand)).await {
+                patient.explain(cause);
+            }
+        }
+        // From beginning to beginning; what took longer is not made up for.
+        due = begun + scatter.shortened(pause, check.timing.jitter_percent);
+    }
+}
+
+/// The way on `errand`. A real server that was taken out of its list is no longer reached through its
+/// service: whether it is there again is found out at its own address.
+fn way(ways: &dyn Ways, errand: &Errand, known: Health) -> Result<Target, NoWay> {
+    match ways.way(errand) {
+        Err(NoWay::Unknown(_)) if known == Health::Down && errand.via == Via::Service => {
+            Direct.way(errand)
+        }
+        way => way,
+    }
+}
+
+async fn once(
+    probe: &dyn Probe,
+    way: Result<Target, NoWay>,
+    errand: &Errand,
+    check: &Check,
+) -> Outcome {
+    match way {
+        Ok(mut target) => {
+            target.source = check.source.or(target.source);
+            let trip = Trip::new(*errand, target);
+            probe::run(probe, &trip, check.timing.timeout.duration()).await
+        }
+        Err(NoWay::Broken(cause)) => Outcome::Failed(Failure::Way(cause)),
+        Err(NoWay::Unknown(why)) => Outcome::Unchecked(why),
+    }
+}
+
+/// Until `due`, or until somebody asks for the check. The first check of a real server also looks
+/// after what changes without any.
+async fn wait(patient: &Patient, index: usize, due: Instant) {
+    let poked = patient.pokes[index].notified();
+    let slept = sleep_until(due);
+    if index > 0 {
+        tokio::select! {
+            () = slept => (),
+            () = poked => (),
+        }
+        return;
+    }
+    tokio::pin!(poked, slept);
+    loop {
+        let alarm = patient.alarm();
+        let rings = async {
+            match alarm {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = &mut slept => return,
+            () = &mut poked => return,
+            () = rings => patient.tick(),
+            () = patient.alarm_changed.notified(), if alarm.is_none() => (),
+        }
+    }
+}
+
+fn errand(patient: &Patient, check: &Check) -> Errand {
+    Errand {
+        service: patient.service,
+        dest: patient.dest(),
+        via: check.via,
+        transport: check.kind.transport(),
+        address: check.address,
+        port: check.port,
+    }
+}
+
+#[cfg(test)]
+#[path = "attend_tests.rs"]
+mod tests;
