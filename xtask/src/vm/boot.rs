@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -15,8 +16,8 @@ use crate::{bpf_cargo::find_program, steps::Tally};
 /// The emulator; its package comes by setup.
 pub(super) const QEMU: &str = "qemu-system-x86_64";
 
-/// What `timeout` exits with when the time was up and it killed.
-const KILLED: i32 = 137;
+/// The signal that ends a guest whose time is up.
+const KILL: i32 = 9;
 
 /// The guest's clock goes by its instructions, a nanosecond each, and leaps where it waits: to itself it is a machine
 /// of usual speed, however slow it is to us, so that time limits and clocks moved by hand mean what they do here.
@@ -47,7 +48,8 @@ pub(super) fn boot(
         tally.read(&line);
     }
     let status = child.wait()?;
-    if status.code() == Some(KILLED) {
+    // `timeout` ends as it ended the guest.
+    if status.signal() == Some(KILL) {
         bail!("the guest was not done after {} s", limit.as_secs());
     }
     ensure!(
