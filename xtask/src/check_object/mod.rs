@@ -29,7 +29,7 @@ use budget::Budget;
 use verify::Accepted;
 
 /// For a guest that only checks the objects.
-const LIMIT: Duration = Duration::from_secs(400);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// Have the kernel verify the packet programs, and hold them to their budget
 ///
