@@ -85,6 +85,14 @@ reasons! {
     Unrelated = 20, "unrelated";
     /// Dropped: an ICMP error about a connection, with a wrong checksum.
     BadChecksum = 21, "bad_checksum";
+    /// Dropped: on the device of health checks, but to no real server's stand-in, or of a protocol that none is checked by.
+    NoStandIn = 22, "no_stand_in";
+    /// Dropped: a health check for which the director has no address of its own toward the real server.
+    NoOwnAddress = 23, "no_own_address";
+    /// Dropped: a health check's own packet, sent back by a real server that does not have the VIP.
+    ProbeLooped = 24, "probe_looped";
+    /// Dropped: an answer to a health check of NAT that did not come by the director as the real server's gateway.
+    ProbeDetoured = 25, "probe_detoured";
 }
 
 impl Reason {

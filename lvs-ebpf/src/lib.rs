@@ -26,6 +26,7 @@ pub mod open;
 pub mod packet;
 mod parse;
 pub mod persist;
+pub mod probe;
 pub mod schedule;
 pub mod tables;
 
@@ -37,7 +38,8 @@ use lvs_common::{
 
 pub use self::{
     connection::Connection,
-    icmp::{own::tell, relate},
+    icmp::{own::tell, probed::complained, relate},
+    probe::Probes,
 };
 use crate::{ip::Ip, packet::Packet, tables::Tables};
 
@@ -153,7 +155,8 @@ pub fn request<T: Tables>(
     Ok((is_request, connection))
 }
 
-/// As far as a packet goes that is no connection's request; `None`: it may begin one.
+/// As far as a packet goes that is no connection's request; `None`: it may begin one, or be an answer to a
+/// health check.
 ///
 /// # Errors
 /// It is none of ours, or a reply that cannot be sent.
@@ -169,7 +172,7 @@ pub fn rest<F: Frame, T: Tables>(
         account::reply(packet, reply.dest, tables);
         return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
-    if is_request {
+    if is_request || probe::may_answer(packet, tables) {
         return Ok(None);
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))

@@ -67,8 +67,9 @@ fn needs_stack<T: Tables>(packet: &Packet<T::Address>, mtu: u32, tables: &T) -> 
     tables.is_generic() && u32::from(packet.bytes) > mtu
 }
 
+/// Gives the packet another address and port at one of its ends.
 #[inline(always)]
-fn rewrite<F: Frame, T: Tables>(
+pub(crate) fn rewrite<F: Frame, T: Tables>(
     frame: &mut F,
     packet: &Packet<T::Address>,
     end: End,

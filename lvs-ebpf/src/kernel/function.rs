@@ -7,7 +7,9 @@ use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
     net::{Addr6, Be32, crc32c},
 };
-use lvs_ebpf::{Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist};
+use lvs_ebpf::{
+    Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist, probe::out::Aim,
+};
 
 use super::{KernelTables, atomic, conns::Row, family::Kept};
 
@@ -25,6 +27,8 @@ pub struct Scratch<A> {
     pub opening: Opening,
     /// Its connection.
     pub opened: Connection,
+    /// Where a health check's packet goes.
+    pub aim: Aim<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
     client: A,

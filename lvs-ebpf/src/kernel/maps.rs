@@ -3,7 +3,7 @@
 use aya_ebpf::{
     Global,
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, PerCpuArray, ProgramArray},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray},
     macros::btf_map,
 };
 use lvs_common::{
@@ -11,7 +11,8 @@ use lvs_common::{
     map::{
         Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, Service, ServiceKey, Tunables,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        probe::{MAX_PROBED, MAX_PROBES},
     },
     net::{Addr6, Be32},
     sched::Remembered,
@@ -75,6 +76,14 @@ pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();
 
 #[btf_map]
 pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
+
+/// Flows of health checks.
+#[btf_map]
+pub static PROBES: LruHashMap<ProbeKey, ProbeFlow, MAX_PROBES> = LruHashMap::new();
+
+/// Not preallocated: few real servers' ends are ever probed.
+#[btf_map]
+pub static PROBED: HashMap<ProbedEnd, Probed, MAX_PROBED, ON_DEMAND> = HashMap::new();
 
 /// Ways to clients that this CPU has asked the kernel for; see `route`.
 #[btf_map]

@@ -20,6 +20,7 @@ use super::{
     family::Kept,
     function::{Scratch, scratch},
     maps::{GENERIC, REST},
+    probe::{ASKS, asks, lvs_back, lvs_plaint},
     way6,
 };
 
@@ -61,6 +62,12 @@ pub fn rest(context: &XdpContext) -> u32 {
     if action == ANEW {
         return way6::direct(context);
     }
+    if action & ASKS != 0 {
+        action = lvs_back(context.ctx, action ^ ASKS);
+        if action == OTHER {
+            action = lvs_plaint(context.ctx, action);
+        }
+    }
     if action == OTHER {
         action = lvs_icmp(context.ctx);
     }
@@ -87,12 +94,12 @@ fn known(context: &XdpContext) -> u32 {
     go_on(step, &mut tables)
 }
 
-/// What is to be done next.
+/// What is to be done next, and whether a health check asks for it.
 // verifier: looked up in the rest itself, it would cost every function the place of a map's key
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_next() -> u32 {
-    scratch::<Be32>().map_or(XDP_PASS, |scratch| scratch.next)
+    scratch::<Be32>().map_or(XDP_PASS, |scratch| asks(scratch.next, &scratch.packet))
 }
 
 /// The connection that a packet begins.

@@ -16,6 +16,7 @@ use lvs_ebpf::{Step, open};
 
 use super::{
     XdpFrame,
+    probe::{ASKS, asks, lvs_back6, lvs_plaint6},
     way::{BEGINS, BEGUN, OTHER, TELLS, WRAPS, at_hand, begun, settle, tell, within_frame, wrap},
 };
 
@@ -28,11 +29,20 @@ const DECIDED: u32 = 1 << 22;
 #[inline(always)]
 pub(super) fn direct(context: &XdpContext) -> u32 {
     let mut action = lvs_known6(context.ctx);
+    if action & ASKS != 0 {
+        action = lvs_back6(context.ctx, OTHER);
+        if action == OTHER {
+            action = lvs_plaint6(context.ctx, action);
+        }
+    }
     if action == OTHER {
         action = lvs_icmp6(context.ctx);
     }
     if action == REST {
         action = lvs_rest6(context.ctx);
+    }
+    if action & ASKS != 0 {
+        action = lvs_back6(context.ctx, BEGINS);
     }
     if action == BEGINS {
         action = lvs_decide6();
@@ -60,7 +70,7 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     let Some((scratch, mut tables)) = at_hand::<Addr6>(None) else { return XDP_PASS };
     match lvs_ebpf::packet(&XdpFrame::new(&context)) {
         Ok(packet) => scratch.packet = packet,
-        Err(Verdict::Pass(Reason::OtherProtocol)) => return OTHER,
+        Err(Verdict::Pass(Reason::OtherProtocol)) => return asks(OTHER, &scratch.packet),
         Err(refused) => return settle(refused, &mut tables),
     }
     match lvs_ebpf::request(&scratch.packet, &mut tables) {
@@ -110,7 +120,7 @@ pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {
     let packet = within_frame(&scratch.packet);
     let frame = &mut XdpFrame::new(&context);
     match lvs_ebpf::rest(frame, &packet, scratch.is_request, &mut tables) {
-        Ok(None) => BEGINS,
+        Ok(None) => asks(BEGINS, &packet),
         Ok(Some(verdict)) | Err(verdict) => settle(verdict, &mut tables),
     }
 }

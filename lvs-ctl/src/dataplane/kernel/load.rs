@@ -9,7 +9,7 @@ use aya::{
 };
 use lvs_common::{
     ABI_VERSION, conntable,
-    map::{Tunables, name},
+    map::{Tunables, name, probe},
     tcp_state,
 };
 
@@ -234,7 +234,10 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         marks: 0,
         kinds: 0,
         sloppy_sctp: 0,
-        pad: [0; 6],
+        probes: 0,
+        stand_ins: probe::NETWORK_V4,
+        stand_ins6: probe::NETWORK_V6,
+        pad: [0; 2],
     }
 }
 
