@@ -7,6 +7,7 @@ mod claim;
 pub mod logging;
 mod martians;
 mod place;
+mod probing;
 pub mod serving;
 mod start;
 
@@ -88,6 +89,7 @@ async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> an
             return Err(error);
         }
     };
+    let probing = probing::set_up(&mut kernel, pin_dir).await;
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
 
@@ -104,9 +106,12 @@ async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> an
         join(thread).await;
         if !adopted {
             Kernel::detach(pin_dir).ok();
+            probing::remove(pin_dir).await.ok();
         }
         return Err(error);
     }
+
+    let _ways = probing::ways(probing, &handle, reflecting.keys().copied().collect());
 
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
     let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
@@ -164,6 +169,7 @@ pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
     let claim = start.pin_dir.exists().then(|| Claim::take(&start.pin_dir));
     let _claim = claim.transpose()?;
     Kernel::detach(&start.pin_dir)?;
+    probing::remove_now(&start.pin_dir)?;
     for state_dir in place::state_dirs(&start.setup) {
         martians::restore(&Sysctl::default(), &state_dir)
             .context("cannot put accept_local back")?;

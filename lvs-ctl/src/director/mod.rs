@@ -239,6 +239,7 @@ impl<D: DataPlane> Director<D> {
             DestEntry {
                 dest: real.dest,
                 load: plane.load(&id, &addr),
+                stand_in: plane.stand_in(&id, &addr),
                 stats: query.stats.then(|| statistics.dest(&id, &addr, plane)),
                 rates: query.rates.then(|| statistics.dest_rates(&id, &addr)),
             }

@@ -19,6 +19,8 @@ pub struct Wanted {
     pub addresses: BTreeSet<IpAddr>,
     /// How many of them have no way said yet.
     pub unknown: usize,
+    /// Those to which there is no way, and why.
+    pub unreachable: BTreeMap<IpAddr, String>,
 }
 
 /// Ways, and who waits for them.
@@ -47,8 +49,14 @@ impl Ways {
 
     /// Tells who waits which addresses the data plane wants now.
     pub(super) fn follow(&mut self, plane: &dyn DataPlane) {
-        let wanted = Wanted { addresses: plane.addresses(), unknown: plane.unknown() };
-        self.said.retain(|address, _| wanted.addresses.contains(address));
+        let addresses = plane.addresses();
+        self.said.retain(|address, _| addresses.contains(address));
+        let unreachable = self.said.iter().filter_map(|(address, way)| match way {
+            Way::Hop(_) => None,
+            Way::None(why) => Some((*address, why.clone())),
+        });
+        let unreachable = unreachable.collect();
+        let wanted = Wanted { addresses, unknown: plane.unknown(), unreachable };
         self.wanted.send_if_modified(|former| {
             let differs = *former != wanted;
             *former = wanted;

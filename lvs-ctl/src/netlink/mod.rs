@@ -12,6 +12,7 @@
 //! | `changes` | which of the watched addresses a kernel notification concerns |
 //! | [`link`], `generic`, [`offload`], [`facts`] | interfaces: identity, features, driver, veth peers |
 //! | [`mode`] | native or generic XDP, and why |
+//! | [`probe`] | the device of health checks |
 //! | [`sysctl`] | settings that would eat a director's packets |
 //! | `message`, `socket` | netlink itself |
 //!
@@ -24,6 +25,7 @@ pub mod fixed;
 pub mod link;
 pub mod mode;
 pub mod offload;
+pub mod probe;
 pub mod rtnetlink;
 pub mod sysctl;
 

@@ -117,7 +117,7 @@ fn join_rest(ebpf: &mut Ebpf, place: u32) -> Result<(), KernelError> {
 }
 
 /// Hands a program to the kernel.
-fn verify(program: &mut Xdp) -> Result<(), KernelError> {
+pub(super) fn verify(program: &mut Xdp) -> Result<(), KernelError> {
     let is_interrupted = |error: &ProgramError| {
         matches!(error, ProgramError::LoadError { io_error, .. }
             if io_error.kind() == io::ErrorKind::WouldBlock)

@@ -12,7 +12,8 @@ use lvs_common::{
     map::{
         Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, Service, ServiceKey, Tunables, name,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, name,
+        probe::{MAX_PROBED, MAX_PROBES},
     },
     sched::Remembered,
     verdict::Reason,
@@ -33,7 +34,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 17] = [
+pub(super) const SHAPES: [Shape; 19] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -60,6 +61,20 @@ pub(super) const SHAPES: [Shape; 17] = [
         key: size_of::<Called>(),
         value: Some(size_of::<Remembered>()),
         places: Some(MAX_REMEMBERED),
+    },
+    Shape {
+        name: name::PROBES,
+        kind: MapType::LruHash,
+        key: size_of::<ProbeKey>(),
+        value: Some(size_of::<ProbeFlow>()),
+        places: Some(MAX_PROBES),
+    },
+    Shape {
+        name: name::PROBED,
+        kind: MapType::Hash,
+        key: size_of::<ProbedEnd>(),
+        value: Some(size_of::<Probed>()),
+        places: Some(MAX_PROBED),
     },
     Shape {
         name: name::REST,
