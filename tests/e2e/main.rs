@@ -14,6 +14,7 @@ mod lab;
 mod manual;
 
 mod next_hops;
+mod paths;
 mod probes;
 mod prometheus;
 mod remote;

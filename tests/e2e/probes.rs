@@ -17,7 +17,8 @@ fn stand_ins(cluster: &Cluster, way: Way, port: u16) -> [IpAddr; 2] {
         .iter()
         .find(|entry| {
             let id = &entry["service"]["id"];
-            id.to_string().contains(&way.vip.to_string()) && id.to_string().contains(&port.to_string())
+            id.to_string().contains(&way.vip.to_string())
+                && id.to_string().contains(&port.to_string())
         })
         .unwrap_or_else(|| panic!("{listed:#}"));
     way.servers.map(|(_, rip)| {

@@ -48,9 +48,10 @@ impl Family {
         number: u8,
         attributes: &[(u16, &[u8])],
     ) -> io::Result<Message> {
-        let question = attributes
-            .iter()
-            .fold(command(self.id, number, 1), |question, (kind, value)| question.with(*kind, value));
+        let question =
+            attributes.iter().fold(command(self.id, number, 1), |question, (kind, value)| {
+                question.with(*kind, value)
+            });
         let answers = self.requests.ask(question).await?;
         answers.into_iter().next().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }

@@ -1,10 +1,7 @@
 //! The device of health checks: a veth pair to whose first end the stand-ins of real servers are routed
 //! ([`lvs_common::map::probe`]). It stays when the controller goes, and is taken over by the next one.
 
-use std::{
-    fs, io,
-    net::IpAddr,
-};
+use std::{fs, io, net::IpAddr};
 
 use lvs_common::{
     map::probe::{
@@ -17,9 +14,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
     MacAddress, link,
-    message::{
-        Message, NLM_F_CREATE, NLM_F_REPLACE, family, octets, put_attribute,
-    },
+    message::{Message, NLM_F_CREATE, NLM_F_REPLACE, family, octets, put_attribute},
     offload::{self, Feature},
     socket::Requests,
 };
@@ -144,8 +139,7 @@ async fn make(requests: &mut Requests, owner: &str) -> io::Result<()> {
     put_attribute(&mut data, VETH_INFO_PEER, &peer);
     put_attribute(&mut info, IFLA_INFO_KIND, b"veth\0");
     put_attribute(&mut info, IFLA_INFO_DATA, &data);
-    let mut question =
-        Message::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link_header(0, 0));
+    let mut question = Message::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link_header(0, 0));
     describe(&mut question.body, DEVICE, near);
     requests.ask(question.with(IFLA_LINKINFO, &info)).await?;
     let index = index(requests, DEVICE).await?;

@@ -79,9 +79,11 @@ impl ThroughService {
             return Err(NoWay::Unknown(why.into()));
         }
         let from = way.found.from;
-        let is_own = !from.is_unspecified() && from != way.vip && from.is_ipv4() == way.vip.is_ipv4();
+        let is_own =
+            !from.is_unspecified() && from != way.vip && from.is_ipv4() == way.vip.is_ipv4();
         if errand.dest.method != Method::Masq && !is_own {
-            let why = "the director has no address, other than the VIP, of the VIP's family toward it";
+            let why =
+                "the director has no address, other than the VIP, of the VIP's family toward it";
             return Err(NoWay::Unknown(why.into()));
         }
         Ok(())

@@ -29,7 +29,8 @@ pub(super) fn read<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
         return Err(OTHER);
     }
     let (id, none) = (identification(icmp), Be16::new(0));
-    let (source_port, destination_port) = if icmp.kind == request { (id, none) } else { (none, id) };
+    let (source_port, destination_port) =
+        if icmp.kind == request { (id, none) } else { (none, id) };
     Ok(Packet {
         source: ip.source,
         destination: ip.destination,

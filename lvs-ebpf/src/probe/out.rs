@@ -178,7 +178,9 @@ fn first_port(flow: &ProbeFlow) -> u16 {
 fn is_same(known: &ProbeFlow, flow: &ProbeFlow) -> bool {
     let [a, b, c, d] = known.near.words();
     let [e, f, g, h] = flow.near.words();
-    let addresses = (a.raw() ^ e.raw()) | (b.raw() ^ f.raw()) | (c.raw() ^ g.raw()) | (d.raw() ^ h.raw());
-    let ports = (known.near_port.raw() ^ flow.near_port.raw()) | (known.port.raw() ^ flow.port.raw());
+    let addresses =
+        (a.raw() ^ e.raw()) | (b.raw() ^ f.raw()) | (c.raw() ^ g.raw()) | (d.raw() ^ h.raw());
+    let ports =
+        (known.near_port.raw() ^ flow.near_port.raw()) | (known.port.raw() ^ flow.port.raw());
     addresses | u32::from(ports) | (known.dest ^ flow.dest) == 0
 }

@@ -113,11 +113,7 @@ impl Kernel {
 }
 
 /// The stand-in of a slot, if there are any for its service.
-pub(super) fn stand_in(
-    tunables: &map::Tunables,
-    service: &ServiceId,
-    slot: u32,
-) -> Option<IpAddr> {
+pub(super) fn stand_in(tunables: &map::Tunables, service: &ServiceId, slot: u32) -> Option<IpAddr> {
     let ServiceId::Address { address, .. } = service else { return None };
     (tunables.probes != 0).then(|| match address {
         IpAddr::V4(_) => Addr::v4(stand_in_v4(tunables.stand_ins, slot)).ip(),
