@@ -14,6 +14,7 @@ mod opening;
 mod parsing;
 mod persist;
 mod ports;
+mod probe;
 mod reuse;
 mod sctp;
 mod states;
