@@ -27,12 +27,8 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::arguments::{Places, RunArgs};
-use self::{
-    claim::Claim,
-    serving::{Doors, Serving},
-    start::Start,
-};
+pub use self::arguments::{DetachArgs, Places, RunArgs};
+use self::{claim::Claim, serving::Doors, start::Start};
 use crate::{
     api::socket,
     config::{Mode, Overrides, Setup},
@@ -55,23 +51,22 @@ use crate::{
 /// # Errors
 /// Something could not be set up.
 pub async fn run(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let serving = args.serving.clone();
     let start = Start::read(args, socket)?;
     // First of all: another controller may be at work here.
     let listener = listen(&start)?;
     tracing::debug!(socket = %start.socket().display(), "listening");
-    let done = control(&start, &serving, listener).await;
+    let done = control(&start, listener).await;
     fs::remove_file(start.socket()).ok();
     done
 }
 
-async fn control(start: &Start, serving: &Serving, listener: UnixListener) -> anyhow::Result<()> {
+async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let (setup, pin_dir) = (&start.setup, &start.pin_dir);
     // What is refused leaves nothing behind.
     for interface in &setup.interfaces {
         look_at(interface).await?;
     }
-    let doors = serving.open().await?;
+    let doors = Doors::open(setup).await?;
     Kernel::is_place(pin_dir)?;
     let _claim = Claim::take(pin_dir)?;
     let options = load::Options {
@@ -155,12 +150,12 @@ async fn join(thread: JoinHandle<()>) {
     tokio::task::spawn_blocking(move || thread.join()).await.ok();
 }
 
-/// Takes the program off all interfaces and forgets rules and connections.
+/// Takes the program off all interfaces and forgets connections and, unless told otherwise, rules.
 ///
 /// # Errors
 /// A controller is running, or something could not be removed.
-pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let start = Start::of(places, Overrides { socket, ..Overrides::default() })?;
+pub fn detach(args: DetachArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
+    let start = Start::of(args.places, Overrides { socket, ..Overrides::default() })?;
     let socket = start.socket();
     if UnixStream::connect(socket).is_ok() {
         bail!("a controller is running on {}: stop it first", socket.display());
@@ -173,7 +168,11 @@ pub fn detach(places: Places, socket: Option<PathBuf>) -> anyhow::Result<()> {
     for state_dir in place::state_dirs(&start.setup) {
         martians::restore(&Sysctl::default(), &state_dir)
             .context("cannot put accept_local back")?;
-        remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+        let noted = state_dir.join(martians::FILE);
+        remove(fs::remove_file(&noted), &noted)?;
+        if !args.keep_rules {
+            remove(fs::remove_dir_all(&state_dir), &state_dir)?;
+        }
     }
     remove(fs::remove_file(socket), socket)
 }

@@ -16,6 +16,7 @@
 //! | 6 | [`metrics`] | the director in numbers, for Prometheus |
 //! | 7 | [`api`] | HTTP over a Unix socket, and over TLS |
 //! | 8 | [`cli`] | two dialects that become API requests |
+//! | 9 | [`manual`] | the manual's pages, from grammar and schema |
 //! | 9 | [`daemon`] | all of it, put together |
 
 pub mod api;
@@ -25,6 +26,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod director;
 pub mod health;
+pub mod manual;
 pub mod metrics;
 pub mod model;
 pub mod netlink;

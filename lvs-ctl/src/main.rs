@@ -11,6 +11,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use lvs_ctl::{
@@ -20,11 +21,12 @@ use lvs_ctl::{
         server,
     },
     cli::{
-        self, Context, Failure, Outcome,
+        self, Failure, Outcome,
         ipvsadm::{self, Program, Streams},
         names::System,
     },
-    daemon::{self, Places, RunArgs},
+    daemon::{self, DetachArgs, RunArgs},
+    manual,
 };
 
 /// A refusal, or a controller that is not there.
@@ -50,7 +52,7 @@ enum Verb {
     /// Forward packets: attach the program and listen to commands
     Run(RunArgs),
     /// Take the program off all interfaces, and forget rules and connections
-    Detach(Places),
+    Detach(DetachArgs),
     #[command(flatten)]
     Client(cli::Verb),
     /// ipvsadm 1.31, to the byte
@@ -64,6 +66,11 @@ enum Verb {
     IpvsadmRestore(Words),
     /// Print the API's OpenAPI document
     Openapi,
+    /// Write the manual's pages into a directory
+    Manuals {
+        /// The directory; it is made if it is not there
+        directory: PathBuf,
+    },
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -114,7 +121,7 @@ fn ipvsadm_words(words: &[OsString]) -> Option<(Program, &[OsString])> {
 fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
     match verb {
         Verb::Run(args) => run_daemon(args, socket),
-        Verb::Detach(places) => finish(daemon::detach(places, socket)),
+        Verb::Detach(args) => finish(daemon::detach(args, socket)),
         Verb::Client(verb) => run_verb(verb, &or_default(socket)),
         Verb::Ipvsadm(Words { words }) => {
             run_ipvsadm(Program::Ipvsadm, &words, &or_default(socket))
@@ -128,6 +135,10 @@ fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
         Verb::Openapi => {
             print(&server::document());
             ExitCode::SUCCESS
+        }
+        Verb::Manuals { directory } => {
+            let written = manual::write(Arguments::command(), &directory);
+            finish(written.with_context(|| format!("cannot write to {}", directory.display())))
         }
         Verb::Completions { shell } => {
             let mut text = Vec::new();
@@ -160,7 +171,7 @@ fn finish(done: anyhow::Result<()>) -> ExitCode {
 
 fn run_verb(verb: cli::Verb, socket: &Path) -> ExitCode {
     let done = Client::connect(socket).map_err(Failure::from).and_then(|mut client| {
-        verb.run(&mut Context {
+        verb.run(&mut cli::Context {
             controller: &mut client,
             names: &System::default(),
             output: &mut BufWriter::new(io::stdout().lock()),
@@ -215,5 +226,26 @@ mod tests {
     #[test]
     fn the_grammar_does_not_contradict_itself() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_a_page_of_the_manual() {
+        let pages = manual::pages(Arguments::command()).unwrap();
+        let has = |file: &str| pages.iter().any(|page| page.file == file);
+        for verb in Arguments::command().get_subcommands() {
+            assert!(has(&format!("lvs-ctl-{}.8", verb.get_name())), "{}", verb.get_name());
+        }
+        for file in [
+            "lvs-ctl.8",
+            "lvs-ctl-backend-drain.8",
+            "lvs.toml.5",
+            "ipvsadm.8",
+            "ipvsadm-save.8",
+            "ipvsadm-restore.8",
+        ] {
+            assert!(has(file), "{file}");
+        }
+        let run = pages.iter().find(|page| page.file == "lvs-ctl-run.8").unwrap();
+        assert!(run.text.contains("\\-\\-pin\\-dir"), "{}", run.text);
     }
 }

@@ -9,7 +9,8 @@ use common::{
     typed::{PROGRAM, ok, refused, run, run_with},
 };
 use lvs_ctl::model::{
-    DestAddr, InterfaceStatus, Load, PlaneStatus, Protocol, ReasonCount, ServiceId,
+    Connection, DestAddr, InterfaceStatus, Load, Peer, PlaneStatus, Protocol, ReasonCount,
+    ServiceId,
 };
 
 fn cluster() -> Scratch {
@@ -254,6 +255,26 @@ fn draining_quiesces_and_waits_for_the_connections() {
         "lvs-ctl: tcp:192.0.2.1:80 192.0.2.12:80: 2 active and 1 inactive connections are left"
     );
     assert!(ok(&scratch, "save").contains("-r 192.0.2.12:80 -g -w 0\n"));
+    // Those that both sides closed are not waited for.
+    scratch.plane.state().loads.insert(key, Load { active: 0, inactive: 2, persistent: 0 });
+    let peer = |address: &str, port| Peer { address: address.parse().unwrap(), port };
+    let connection = |state: &'static str, port| Connection {
+        protocol: Some(Protocol::Tcp),
+        state: state.into(),
+        client: peer("198.51.100.1", port),
+        vip: peer("192.0.2.1", 80),
+        dest: peer("192.0.2.12", 80),
+        expires_s: 100,
+        engine: None,
+    };
+    let ended = connection("TIME_WAIT", 1);
+    scratch.plane.state().connections = vec![ended.clone(), connection("FIN_WAIT", 2)];
+    assert_eq!(
+        refused(&scratch, line),
+        "lvs-ctl: tcp:192.0.2.1:80 192.0.2.12:80: 0 active and 1 inactive connections are left"
+    );
+    scratch.plane.state().connections = vec![ended];
+    assert_eq!(ok(&scratch, line), "");
     scratch.plane.state().loads.clear();
     assert_eq!(ok(&scratch, line), "");
 }

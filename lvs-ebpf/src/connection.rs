@@ -100,7 +100,7 @@ pub(crate) fn begin<T: Tables>(
     let port = if keeps { packet.destination_port } else { dest.port };
     let address = tables.short(T::Address::narrow(dest.address));
     let flags = if templated { word::TEMPLATED } else { 0 };
-    let expires = now.wrapping_add(timeout(tunables, state));
+    let expires = now.wrapping_add(timeout::<T>(tunables, state));
     let new = New {
         key: packet.key(tables),
         dest: slot,
@@ -225,7 +225,7 @@ fn advance<T: Tables>(
             None => return,
         }
     }
-    let expires = tables.now().wrapping_add(timeout(tables.tunables(), state));
+    let expires = tables.now().wrapping_add(timeout::<T>(tables.tunables(), state));
     hit.touch(expires);
 }
 
@@ -253,6 +253,8 @@ fn inward(method: Method) -> Direction {
 }
 
 #[inline(always)]
-fn timeout(tunables: &Tunables, state: State) -> u32 {
-    tunables.timeouts[(state.number() & 31) as usize]
+fn timeout<T: Tables>(tunables: &Tunables, state: State) -> u32 {
+    // verifier: up to 6.7 it knows no bounds of what was or'ed together
+    let number = T::Conns::veil(state.number().into()) as usize;
+    tunables.timeouts[number & 31]
 }

@@ -38,7 +38,9 @@ use lvs_common::{
 
 pub use self::{
     connection::Connection,
-    icmp::{own::tell, probed::complained, relate},
+    icmp::{
+        own::tell, probed::complained, relate, relate_incoming, relate_outgoing, relate_tunneled,
+    },
     probe::Probes,
 };
 use crate::{ip::Ip, packet::Packet, tables::Tables};
@@ -54,7 +56,7 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
                 Ok(connection) => send(frame, &packet, connection, tables),
                 Err(refused) => Step::Done(refused),
             },
-            Step::Other => relate(frame, tables),
+            Step::Other => other(frame, tables),
             Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
         }
     };
@@ -68,7 +70,7 @@ pub enum Step<A> {
     Done(Verdict),
     /// It may begin a connection: [`open::open`], then [`send`].
     Begins(Packet<A>),
-    /// It is of no protocol that a service has: [`relate`].
+    /// It is of no protocol that a service has, as far as its first header tells: [`other`].
     Other,
     /// Its real server is at the end of a tunnel: [`wrap`].
     Wraps(Packet<A>, Connection),
@@ -77,12 +79,21 @@ pub enum Step<A> {
 /// The way of packets that are part of a connection.
 #[inline(always)]
 pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
-    let packet = match parse::parse::<T::Address, F>(frame) {
-        Ok(packet) => packet,
-        Err(Verdict::Pass(Reason::OtherProtocol)) => return Step::Other,
-        Err(refused) => return Step::Done(refused),
-    };
-    way(frame, &packet, tables).unwrap_or_else(Step::Done)
+    match parse::parse_plain(frame) {
+        Ok(packet) => way(frame, &packet, tables).unwrap_or_else(Step::Done),
+        Err(Verdict::Pass(Reason::OtherProtocol)) => Step::Other,
+        Err(refused) => Step::Done(refused),
+    }
+}
+
+/// The way of packets with extension headers, and of ICMP errors.
+#[inline(always)]
+pub fn other<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Address> {
+    match packet(frame) {
+        Ok(packet) => way(frame, &packet, tables).unwrap_or_else(Step::Done),
+        Err(Verdict::Pass(Reason::OtherProtocol)) => relate(frame, tables),
+        Err(refused) => Step::Done(refused),
+    }
 }
 
 /// Sends a request on its connection's way.
@@ -132,7 +143,7 @@ fn way<F: Frame, T: Tables>(
     Ok(verdict.map_or(Step::Begins(*packet), Step::Done))
 }
 
-/// What a frame carries that may concern us.
+/// What a frame carries that may concern us, behind all its headers.
 ///
 /// # Errors
 /// Nothing.

@@ -17,7 +17,7 @@ mod kernel;
 mod program {
     use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
 
-    use crate::kernel::{clock, probe, way};
+    use crate::kernel::{clock, probe, way, way6};
 
     /// The director's program, one an interface.
     #[xdp]
@@ -25,10 +25,28 @@ mod program {
         way::direct(&context)
     }
 
-    /// The rest of it: what `lvs` goes on with.
+    /// The same for IPv6: what `lvs` goes on with.
+    #[xdp]
+    pub fn lvs6(context: XdpContext) -> u32 {
+        way6::direct(&context)
+    }
+
+    /// The rest of it: what both go on with.
     #[xdp]
     pub fn lvs_rest(context: XdpContext) -> u32 {
         way::rest(&context)
+    }
+
+    /// The way into tunnels: what all of these go on with.
+    #[xdp]
+    pub fn lvs_wrap(context: XdpContext) -> u32 {
+        way::wraps(&context)
+    }
+
+    /// The same of packets of IPv6.
+    #[xdp]
+    pub fn lvs_wrap6(context: XdpContext) -> u32 {
+        way6::wraps(&context)
     }
 
     /// Health checks' way to real servers; on the peer of the device that stand-ins are routed to.

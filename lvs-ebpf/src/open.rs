@@ -44,16 +44,17 @@ pub fn decide<T: Tables>(packet: &Packet<T::Address>, tables: &mut T) -> Result<
     let service = classify(packet, tables)?;
     let persistence = Persistence::of(service);
     let is_one_packet = service.has(Service::ONE_PACKET) && packet.is_udp();
-    let template = persistence.map(|persistence| persist::find(packet, persistence, tables));
+    let template = match persistence {
+        Some(persistence) => persist::find(packet, persistence, tables),
+        None => Template::Needless,
+    };
     let dest = match &template {
-        Some(Template::Valid(hit)) => Ok(hit.entry.dest()),
+        Template::Valid(hit) => Ok(hit.entry.dest()),
         _ => schedule(packet, service, tables),
     };
-    let dest = match (persistence, template) {
-        (Some(persistence), Some(template)) => {
-            persist::follow(packet, persistence, template, dest, tables)?
-        }
-        _ => dest?,
+    let dest = match persistence {
+        Some(persistence) => persist::follow(packet, persistence, template, dest, tables)?,
+        None => dest?,
     };
     let keeps_port = persistence.is_some_and(|service| !service.is_own(packet.destination_port));
     Ok(Opening { dest, keeps_port, is_templated: persistence.is_some(), is_one_packet })

@@ -11,21 +11,40 @@ use lvs_common::{
 };
 
 use crate::{
-    ip::{Ip, NETWORK},
+    ip::{Header, Ip, NETWORK},
     packet::Packet,
 };
 
 pub(crate) const MALFORMED: Verdict = Verdict::Pass(Reason::Malformed);
 
+/// What a frame carries behind all its headers.
 #[inline(always)]
 pub(crate) fn parse<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
+    network::<A, F>(frame)?;
+    transport(frame, A::header(frame)?)
+}
+
+/// The same, of a packet without extension headers; see [`Ip::plain`].
+#[inline(always)]
+pub(crate) fn parse_plain<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
+    network::<A, F>(frame)?;
+    transport(frame, A::plain(frame)?)
+}
+
+/// Fails unless it is a packet of the family.
+#[inline(always)]
+fn network<A: Ip, F: Frame>(frame: &F) -> Result<(), Verdict> {
     let ethernet = frame.at::<Ethernet>(0).ok_or(MALFORMED)?;
     if ethernet.ethertype != A::ETHERTYPE {
         let tagged = ethernet.ethertype == ETHERTYPE_VLAN || ethernet.ethertype == ETHERTYPE_QINQ;
         return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIp }));
     }
+    Ok(())
+}
 
-    let ip = A::header(frame)?;
+/// What the payload's own header says.
+#[inline(always)]
+fn transport<A: Ip, F: Frame>(frame: &F, ip: Header<A>) -> Result<Packet<A>, Verdict> {
     let transport = ip.payload;
     let (source_port, destination_port, flags, least) = match ip.protocol {
         protocol::TCP => {

@@ -56,6 +56,10 @@ pub(crate) enum Template<B> {
     Invalid(Hit<B>),
     /// None.
     Missing,
+    /// Nothing: its service is not persistent.
+    // verifier: not the `None` of an `Option`, which says nothing of the variant inside it; up to 6.7 it does
+    // not know any more, where it asks for the variant, that it has gone the way of a `None`
+    Needless,
 }
 
 /// The template of the packet's client (`ip_vs_ct_in_get`, `ip_vs_check_template`).
@@ -90,6 +94,7 @@ pub(crate) fn follow<T: Tables>(
         }
         Template::Invalid(hit) => end(&hit, tables),
         Template::Missing => {}
+        Template::Needless => return dest,
     }
     remember(packet, persistence, dest?, tables)
 }

@@ -7,29 +7,33 @@ use crate::cluster::Cluster;
 const ADDRESS: &str = "127.0.0.1:6443";
 const TOKEN: &str = "0123456789abcdefghij";
 
-/// Certificate, key and tokens, and the arguments that name them.
-fn files(directory: &Path) -> Vec<String> {
+/// Certificate, key and tokens, and the configuration that names them.
+fn files(directory: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(["director.test".to_owned()]).unwrap();
     let files = [
-        ("--tls-cert", "cert.pem", made.cert.pem()),
-        ("--tls-key", "key.pem", made.signing_key.serialize_pem()),
-        ("--token-file", "tokens", format!("deploy change {TOKEN}\n")),
+        ("certificate", "cert.pem", made.cert.pem()),
+        ("key", "key.pem", made.signing_key.serialize_pem()),
+        ("token_file", "tokens", format!("deploy change {TOKEN}\n")),
     ];
-    let mut arguments = vec!["--listen".to_owned(), ADDRESS.to_owned()];
-    for (argument, name, text) in files {
+    let mut lines = format!("[api]\nlisten = \"{ADDRESS}\"\n");
+    for (key, name, text) in files {
         let path = directory.join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        arguments.extend([argument.to_owned(), path.to_str().unwrap().to_owned()]);
+        lines += &format!("{key} = {path:?}\n");
     }
-    arguments
+    lines
 }
 
 #[test]
 fn a_change_over_tls_is_made_for_a_token_only_and_the_log_says_for_whom() {
     let cluster = Cluster::told(|topology, settings| {
-        settings.arguments = files(topology.lab().directory());
-        settings.arguments.extend(["--log-format", "journald"].map(str::to_owned));
+        let directory = topology.lab().directory();
+        let config = directory.join("api.toml");
+        fs::write(&config, files(directory)).unwrap();
+        let config = config.to_str().unwrap();
+        settings.arguments =
+            ["--config", config, "--log-format", "journald"].map(str::to_owned).into();
     });
     let director = &cluster.director;
     let add = r#"{"changes": [{"add-service": {"scheduler": "rr", "id":

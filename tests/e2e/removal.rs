@@ -1,11 +1,11 @@
 //! Real servers that are taken out, or given no more, while they have connections.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use lvs_tests::prelude::*;
 
 use crate::{
-    cluster::{BOTH, Cluster},
+    cluster::{BOTH, Cluster, NAT},
     talk::Talk,
 };
 
@@ -58,4 +58,30 @@ fn weight_zero_keeps_the_connections_there_are_and_takes_no_new_one() {
             (0..2).map(|_| cluster.client().tcp_echo(way.to(3306), b"!").unwrap()).collect();
         assert!(names.iter().any(|answered| answered == name), "{names:?}");
     }
+}
+
+#[test]
+fn draining_ends_when_the_last_connection_has_ended() {
+    let cluster = Cluster::manual(Mode::Native);
+    cluster.serve(NAT, "-t", 3306, "-s wrr");
+    let (name, rip) = NAT.servers[0];
+    let (director, vip) = (&cluster.director, NAT.vip);
+    let mut talk = Talk::with(&cluster, NAT, name);
+    let drain =
+        |deadline| format!("lvs-ctl backend drain tcp:{vip}:3306 {rip} --deadline {deadline}");
+    let late = director.shell(&drain(0)).unwrap();
+    assert_eq!(late.code, Some(1), "{late}");
+    assert!(late.stderr.contains("1 active and 0 inactive connections are left"), "{late}");
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| director.shell(&drain(60)).unwrap());
+        talk.say(b"still there?");
+        assert_eq!(cluster.client().tcp_echo(NAT.to(3306), b"!").unwrap(), NAT.servers[1].0);
+        assert!(!draining.is_finished());
+        drop(talk);
+        // Not after the two minutes that the entry stays.
+        let drained = draining.join().unwrap();
+        assert_eq!(drained.code, Some(0), "{drained}");
+    });
+    let real = director.real(&NAT.service("-t", 3306), (rip, 3306)).unwrap();
+    assert_eq!((real.weight, real.active, real.inactive), (0, 0, 1));
 }

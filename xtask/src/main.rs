@@ -14,6 +14,7 @@ mod privilege;
 mod steps;
 mod test_programs;
 mod verb;
+mod vm;
 mod workspace;
 
 verb::verbs! {
@@ -26,6 +27,7 @@ verb::verbs! {
     test::Test,
     bench::Bench,
     oracle::Oracle,
+    package::Package,
     tidy::Tidy,
     ci::Ci,
 }

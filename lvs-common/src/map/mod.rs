@@ -50,13 +50,28 @@ pub use probe::{ProbeFlow, ProbeKey, Probed, ProbedEnd};
 pub use service::{Family, Service, ServiceKey};
 pub use tunables::{TIMEOUTS, Tunables};
 
+/// Places of the programs that the director's goes on in: that of each in the driver's hook, and in the
+/// next place that in the generic one.
+pub mod rest {
+    /// The rest of the way.
+    pub const REST: u32 = 0;
+    /// The way of connections of IPv6.
+    pub const KNOWN6: u32 = 2;
+    /// The way into tunnels.
+    pub const WRAP: u32 = 4;
+    /// The same of packets of IPv6.
+    pub const WRAP6: u32 = 6;
+    /// How many places there are.
+    pub const PLACES: usize = 8;
+}
+
 /// Names that the kernel shows; it cuts them at fifteen bytes.
 pub mod name {
     /// Connection table.
     pub const CONNS: &str = "CONNS";
     /// Connection table of IPv6.
     pub const CONNS6: &str = "CONNS6";
-    /// The rest of the program, a place for each hook.
+    /// What the program goes on in; see [`rest`](super::rest).
     pub const REST: &str = "REST";
     /// What the program leaves for its rest.
     pub const SCRATCH: &str = "SCRATCH";

@@ -35,24 +35,27 @@ static ZEROS: [[u32; 32]; DOUBLINGS] = {
 /// the compiler from making branches of bits.
 #[inline(always)]
 #[must_use]
-pub fn difference(edit: u32, behind: u16, veil: impl Fn(u32) -> u32) -> u32 {
+pub fn difference(edit: u32, behind: u16, veil: impl Fn(u64) -> u64) -> u32 {
     let mut register = u32::from_le_bytes(edit.to_ne_bytes());
     // verifier: no branch but the loops', or it would walk 2^16 ways through them; and products instead
     // of masks, since it tries an AND of a constant with 0 or -1 for each of the two.
-    let bit_of = |word: u32| veil(word & 1);
+    let bit_of = |word: u32| veil(u64::from(word & 1)) as u32;
     let mut bit = 0;
     while bit < 32 {
         register = register >> 1 ^ POLYNOMIAL.wrapping_mul(bit_of(register));
         bit += 1;
     }
-    let mut k = 0;
+    let (mut behind, mut k) = (u32::from(behind), 0);
     while k < DOUBLINGS {
-        let (mut moved, mut bit) = (0, 0);
+        let (mut moved, mut rest, mut bit) = (0, register, 0);
         while bit < 32 {
-            moved ^= ZEROS[k][bit].wrapping_mul(bit_of(register >> bit));
+            moved ^= ZEROS[k][bit].wrapping_mul(bit_of(rest));
+            // Veiled: all the bits at once would be on the stack.
+            rest = veil(u64::from(rest >> 1)) as u32;
             bit += 1;
         }
-        register ^= (register ^ moved).wrapping_mul(bit_of(u32::from(behind) >> k));
+        register ^= (register ^ moved).wrapping_mul(bit_of(behind));
+        behind = veil(u64::from(behind >> 1)) as u32;
         k += 1;
     }
     register

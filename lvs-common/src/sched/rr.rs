@@ -13,7 +13,7 @@ use super::{
     TRIES,
     heaviest::{Available, Heaviest},
     pool::{Pool, Scan},
-    select::{NOBODY, number, position},
+    select::{number, position},
 };
 
 /// The cursor of a service new to this scheduler.
@@ -22,17 +22,18 @@ pub const START: u64 = 0;
 /// Chooses, and moves the cursor onto what was chosen.
 #[inline(always)]
 pub fn choose<P: Pool>(pool: &P) -> Option<u32> {
-    let mut chosen = NOBODY;
-    for _ in 0..TRIES {
+    let mut tries = 0;
+    loop {
         let seen = pool.cursor();
         let found = pool.seek(next(seen, pool.len()), pool.len(), Heaviest::<Available>::new(1));
-        chosen = number(found.chosen());
-        let Some(position) = position(chosen) else { break };
-        if pool.swap_cursor(seen, u64::from(position) + 1) {
-            break;
+        let chosen = number(found.chosen());
+        let position = position(chosen)?;
+        tries += 1;
+        // verifier: up to 6.7 the way back to a loop's head must be a jump, as it is from here
+        if pool.swap_cursor(seen, u64::from(position) + 1) || tries == TRIES {
+            return Some(position);
         }
     }
-    position(chosen)
 }
 
 /// Carries the cursor over one edit of the list: it stays on its real server, or, when that was

@@ -12,14 +12,19 @@ use super::{
     argument::{BackendArgument, ServiceArgument, subject},
     service::{Json, read_then_change},
 };
-use crate::api::types::{Change, Dest, DestAddr, ListQuery, Load, ServiceId};
+use crate::api::types::{Change, ConnectionQuery, Dest, DestAddr, ListQuery, Load, ServiceId};
 
 /// How often the connections are counted.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// Both ends are done with a connection in one of these states, which is kept for stragglers only;
+/// and what stands in the last one is a template.
+const ENDED: [&str; 4] = ["TIME_WAIT", "CLOSE", "CLOSED", "NONE"];
+
 /// Which real server to drain, and for how long.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "A connection has ended when both sides closed it; by direct routing and \
+    in tunnels the director sees one side only, and waits two minutes longer.\n\nExample:\n  \
     lvs-ctl backend drain tcp:192.0.2.1:80 192.0.2.11 --deadline 600 && \
     lvs-ctl backend delete tcp:192.0.2.1:80 192.0.2.11")]
 pub struct Drain {
@@ -46,7 +51,7 @@ impl Drain {
         })?;
         let deadline = Instant::now() + Duration::from_secs(self.deadline);
         loop {
-            let Load { active, inactive, .. } = load(context, service, addr)?;
+            let Load { active, inactive, .. } = left(context, service, addr)?;
             if active == 0 && inactive == 0 {
                 return Ok(());
             }
@@ -59,6 +64,29 @@ impl Drain {
             thread::sleep(PERIOD);
         }
     }
+}
+
+/// How many connections are to be waited for. Those that ended are looked for only when no other
+/// reason to wait is left.
+fn left(context: &mut Context<'_>, service: ServiceId, addr: DestAddr) -> Result<Load, Failure> {
+    let load = load(context, service, addr)?;
+    if load.active > 0 || load.inactive == 0 {
+        return Ok(load);
+    }
+    let query = ConnectionQuery {
+        service: Some(service),
+        dest: Some(addr.address),
+        ..ConnectionQuery::default()
+    };
+    let mut alive = 0;
+    let listed = context.controller.connections(&query, &mut |connection| {
+        // Port 0 takes every port.
+        let own = addr.port == 0 || addr.port == connection.dest.port;
+        alive += u32::from(own && !ENDED.contains(&connection.state.as_ref()));
+        true
+    });
+    listed.map_err(|error| Failure::about(&subject(service, addr), error))?;
+    Ok(Load { inactive: alive, ..load })
 }
 
 fn load(context: &mut Context<'_>, service: ServiceId, addr: DestAddr) -> Result<Load, Failure> {

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    doors::{Api, MetricsDoor},
     mistake::Fault,
     place::Key,
     service::{FileService, SECONDS_MAX},
@@ -47,6 +48,12 @@ pub struct File {
     /// The socket that the controller listens on.
     #[serde(default, skip_serializing_if = "Socket::is_empty")]
     pub socket: Socket,
+    /// The API over TCP.
+    #[serde(default, skip_serializing_if = "Api::is_empty")]
+    pub api: Api,
+    /// Metrics for Prometheus.
+    #[serde(default, skip_serializing_if = "MetricsDoor::is_empty")]
+    pub metrics: MetricsDoor,
     /// Timeouts of connections; those left out stay as they are.
     #[serde(default, skip_serializing_if = "FileTimeouts::is_empty")]
     pub timeouts: FileTimeouts,
@@ -201,6 +208,7 @@ impl File {
         }
         let permissions = self.socket.permissions();
         permissions.map_err(|message| Fault::new(&socket.name("mode"), message))?;
+        self.api.check(&root.name("api"))?;
         let FileTimeouts { tcp, tcp_fin, udp } = self.timeouts;
         for (name, timeout) in [("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)] {
             within(timeout, SECONDS_MAX, " seconds", &root.name("timeouts").name(name))?;

@@ -11,6 +11,7 @@
 
 mod backend;
 mod difference;
+mod doors;
 mod file;
 mod listen;
 mod mistake;
@@ -29,6 +30,7 @@ use self::mistake::Fault;
 pub use self::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
     difference::{Difference, Standing, Step, difference},
+    doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
     mistake::{ConfigError, Mistake},
     place::Key,

@@ -1,8 +1,11 @@
 //! What a controller is told when it starts: by its command line, else by the file.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
-use super::file::{File, Mode, State};
+use super::{
+    doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
+    file::{File, Mode, State},
+};
 
 /// Where rules are kept that a new start of the machine forgets.
 pub const VOLATILE_DIR: &str = "/run/lvs/state";
@@ -28,6 +31,10 @@ pub struct Overrides {
     pub group: Option<String>,
     /// The permissions of the socket.
     pub permissions: Option<u32>,
+    /// The API over TCP.
+    pub api: Api,
+    /// Metrics for Prometheus.
+    pub metrics: MetricsDoor,
 }
 
 /// What holds, once command line and file are read. None of it changes while the controller runs.
@@ -51,6 +58,10 @@ pub struct Setup {
     pub group: Option<String>,
     /// The permissions of the socket.
     pub permissions: u32,
+    /// The API over TCP.
+    pub api: Api,
+    /// Metrics for Prometheus.
+    pub metrics: MetricsDoor,
 }
 
 impl Setup {
@@ -66,6 +77,8 @@ impl Setup {
             socket,
             group,
             permissions,
+            api,
+            metrics,
         } = overrides.clone();
         let named = Some(interfaces).filter(|interfaces| !interfaces.is_empty());
         let connections = connections.or(file.connections).unwrap_or(131_072);
@@ -80,7 +93,15 @@ impl Setup {
             group: group.or_else(|| file.socket.group.clone()),
             // A file with others is refused.
             permissions: permissions.or(file.socket.permissions().ok()).unwrap_or(0o660),
+            api: api.or(&file.api),
+            metrics: metrics.or(file.metrics),
         }
+    }
+
+    /// How many series the metrics show at most.
+    #[must_use]
+    pub fn metrics_max_series(&self) -> usize {
+        self.metrics.max_series.unwrap_or(METRICS_MAX_SERIES)
     }
 
     /// Where the rules are kept.
@@ -103,6 +124,7 @@ impl Setup {
             path.as_ref().map_or_else(|| "default".into(), |path| path.display().to_string())
         };
         let group = |group: &Option<String>| group.clone().unwrap_or_else(|| "default".into());
+        let door = |door: Option<SocketAddr>| door.map_or("none".into(), |door| door.to_string());
         let pairs = [
             ("interfaces", self.interfaces.join(" "), new.interfaces.join(" "), START),
             ("mode", self.mode.word().into(), new.mode.word().into(), START),
@@ -116,6 +138,17 @@ impl Setup {
                 "socket.mode",
                 format!("{:04o}", self.permissions),
                 format!("{:04o}", new.permissions),
+                START,
+            ),
+            ("api.listen", door(self.api.listen), door(new.api.listen), START),
+            ("api.certificate", show(&self.api.certificate), show(&new.api.certificate), START),
+            ("api.key", show(&self.api.key), show(&new.api.key), START),
+            ("api.token_file", show(&self.api.token_file), show(&new.api.token_file), START),
+            ("metrics.listen", door(self.metrics.listen), door(new.metrics.listen), START),
+            (
+                "metrics.max_series",
+                self.metrics_max_series().to_string(),
+                new.metrics_max_series().to_string(),
                 START,
             ),
         ];
@@ -134,7 +167,9 @@ mod tests {
     }
 
     const FILE: &str = "interfaces = [\"eth0\"]\nconnections = 7\nmode = \"native\"\n\
-        state = \"persistent\"\n[socket]\npath = \"/run/a.sock\"\nmode = \"600\"\n";
+        state = \"persistent\"\n[socket]\npath = \"/run/a.sock\"\nmode = \"600\"\n\
+        [api]\nlisten = \"[::1]:1\"\ncertificate = \"/c\"\nkey = \"/k\"\ntoken_file = \"/t\"\n\
+        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n";
 
     #[test]
     fn the_command_line_goes_before_the_file_and_the_file_before_the_defaults() {
@@ -150,6 +185,8 @@ mod tests {
             socket: Some("/b".into()),
             group: Some("lvs".into()),
             permissions: Some(0o666),
+            api: Api { listen: "[::1]:2".parse().ok(), ..Api::default() },
+            metrics: MetricsDoor { listen: "[::1]:4".parse().ok(), max_series: None },
         };
         let setup = Setup::new(&overrides, &file(FILE));
         assert_eq!(setup.interfaces, ["eth1"]);
@@ -157,6 +194,11 @@ mod tests {
         assert_eq!((setup.mode, setup.socket), (Mode::Generic, Some("/b".into())));
         assert_eq!(setup.own_state_dir, Some("/a".into()));
         assert_eq!((setup.group.as_deref(), setup.permissions), (Some("lvs"), 0o666));
+        assert_eq!((setup.api.listen, setup.api.key), ("[::1]:2".parse().ok(), None));
+        assert_eq!(
+            (setup.metrics.listen, setup.metrics.max_series),
+            ("[::1]:4".parse().ok(), Some(5))
+        );
         let setup = Setup::new(&Overrides::default(), &File::default());
         assert_eq!(
             (setup.connections, setup.mode, setup.permissions),
@@ -184,6 +226,12 @@ mod tests {
                 "socket.path: /run/a.sock -> default at the next start",
                 "socket.group: default -> lvs at the next start",
                 "socket.mode: 0600 -> 0660 at the next start",
+                "api.listen: [::1]:1 -> none at the next start",
+                "api.certificate: /c -> default at the next start",
+                "api.key: /k -> default at the next start",
+                "api.token_file: /t -> default at the next start",
+                "metrics.listen: [::1]:3 -> none at the next start",
+                "metrics.max_series: 5 -> 200000 at the next start",
             ]
         );
         // What the command line says does not wait for the file.

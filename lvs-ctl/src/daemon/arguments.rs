@@ -24,6 +24,17 @@ pub struct Places {
     pub state_dir: Option<PathBuf>,
 }
 
+/// What `lvs-ctl detach` is told.
+#[derive(Args, Clone, Debug)]
+pub struct DetachArgs {
+    /// Leave the rules where they are, for the next controller
+    #[arg(long)]
+    pub keep_rules: bool,
+    /// Where things are kept.
+    #[command(flatten)]
+    pub places: Places,
+}
+
 /// What `lvs-ctl run` is told; it goes before the configuration file.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {

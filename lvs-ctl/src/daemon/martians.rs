@@ -14,7 +14,7 @@ use std::{
 use crate::netlink::sysctl::{Saved, Sysctl};
 
 /// Below the state directory: interfaces, and what their setting was; a line each.
-const FILE: &str = "accept_local";
+pub(super) const FILE: &str = "accept_local";
 
 /// Sets it, and notes what it was.
 pub(super) fn accept(sysctl: &Sysctl, interface: &str, state_dir: &Path) {

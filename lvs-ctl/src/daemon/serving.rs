@@ -17,6 +17,7 @@ use crate::{
         tls::{self, TlsListener},
         tokens::Tokens,
     },
+    config::{Api, MetricsDoor, Setup},
     director::Handle,
     metrics,
     reload::Asked,
@@ -50,9 +51,9 @@ pub struct Serving {
     /// Show metrics, and nothing else, to everybody who reaches this TCP address
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Metrics show services and real servers one by one up to so many series
-    #[arg(long, value_name = "N", default_value_t = metrics::Options::default().max_series)]
-    pub metrics_max_series: usize,
+    /// Metrics show services and real servers one by one up to so many series [default: 200000]
+    #[arg(long, value_name = "N")]
+    pub metrics_max_series: Option<usize>,
 }
 
 /// The TCP sockets that the controller was told to open.
@@ -63,32 +64,28 @@ pub(super) struct Doors {
 }
 
 impl Serving {
+    /// What it says of doors over TCP.
+    pub(super) fn doors(&self) -> (Api, MetricsDoor) {
+        let Self { listen, tls_cert, tls_key, token_file, .. } = self.clone();
+        let api = Api { listen, certificate: tls_cert, key: tls_key, token_file };
+        let (listen, max_series) = (self.metrics_listen, self.metrics_max_series);
+        (api, MetricsDoor { listen, max_series })
+    }
+}
+
+impl Doors {
     /// Opens what is to be open beside the Unix socket.
-    pub(super) async fn open(&self) -> anyhow::Result<Doors> {
-        let metrics = match self.metrics_listen {
+    pub(super) async fn open(setup: &Setup) -> anyhow::Result<Self> {
+        let metrics = match setup.metrics.listen {
             Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
                 format!("cannot listen on {address}, where metrics are to be shown")
             })?),
             None => None,
         };
-        let metrics_options = metrics::Options { max_series: self.metrics_max_series };
-        Ok(Doors { metrics_options, remote: self.remote().await?, metrics })
+        let metrics_options = metrics::Options { max_series: setup.metrics_max_series() };
+        Ok(Self { metrics_options, remote: remote(&setup.api).await?, metrics })
     }
 
-    async fn remote(&self) -> anyhow::Result<Option<(TlsListener, Tokens)>> {
-        let Self { listen, tls_cert, tls_key, token_file, .. } = self;
-        let Some(address) = *listen else { return Ok(None) };
-        let (Some(certificate), Some(key), Some(tokens)) = (tls_cert, tls_key, token_file) else {
-            anyhow::bail!("no TCP without a certificate, its key and tokens");
-        };
-        let tokens = Tokens::read(tokens)?;
-        let listener = TlsListener::bind(address, tls::acceptor(certificate, key)?).await;
-        let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
-        Ok(Some((listener, tokens)))
-    }
-}
-
-impl Doors {
     /// Answers everywhere until `stop`.
     pub(super) async fn serve(
         self,
@@ -141,6 +138,18 @@ impl Doors {
     }
 }
 
+async fn remote(api: &Api) -> anyhow::Result<Option<(TlsListener, Tokens)>> {
+    let Api { listen, certificate, key, token_file } = api;
+    let Some(address) = *listen else { return Ok(None) };
+    let (Some(certificate), Some(key), Some(tokens)) = (certificate, key, token_file) else {
+        anyhow::bail!("no TCP without a certificate, its key and tokens");
+    };
+    let tokens = Tokens::read(tokens)?;
+    let listener = TlsListener::bind(address, tls::acceptor(certificate, key)?).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Some((listener, tokens)))
+}
+
 fn octal(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "expected three octal digits".to_owned())
@@ -170,6 +179,18 @@ mod tests {
         for missing in ["--listen [::1]:9 ", "--tls-cert c ", "--tls-key k ", " --token-file t"] {
             assert!(read(&all.replace(missing, "")).is_err(), "without {missing}");
         }
+    }
+
+    #[test]
+    fn options_say_what_the_file_says_of_doors() {
+        let all = "--listen [::1]:9 --tls-cert c --tls-key k --token-file t --metrics-listen [::1]:8 \
+                   --metrics-max-series 7";
+        let (api, metrics) = read(all).unwrap().doors();
+        assert_eq!((api.listen, api.certificate), ("[::1]:9".parse().ok(), Some("c".into())));
+        assert_eq!((api.key, api.token_file), (Some("k".into()), Some("t".into())));
+        assert_eq!((metrics.listen, metrics.max_series), ("[::1]:8".parse().ok(), Some(7)));
+        let (api, metrics) = read("").unwrap().doors();
+        assert_eq!((api, metrics), (Api::default(), MetricsDoor::default()));
     }
 
     #[test]

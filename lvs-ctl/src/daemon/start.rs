@@ -32,6 +32,7 @@ impl Start {
     pub(super) fn read(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<Self> {
         let RunArgs { interfaces, mode, connections, connections6, places, serving, logging: _ } =
             args;
+        let (api, metrics) = serving.doors();
         let overrides = Overrides {
             interfaces,
             mode,
@@ -40,6 +41,8 @@ impl Start {
             socket,
             group: serving.socket_group,
             permissions: serving.socket_mode,
+            api,
+            metrics,
             ..Overrides::default()
         };
         let start = Self::of(places, overrides)?;

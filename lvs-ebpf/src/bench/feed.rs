@@ -19,8 +19,10 @@ use aya_ebpf::{
 use lvs_common::net::{Be16, Be32};
 
 /// Bytes of a packet's headers that are put back: Ethernet, IPv4, TCP and the rest of the shortest
-/// frame.
+/// frame; or Ethernet, IPv6, TCP.
 const HEADERS: usize = 64;
+/// See [`HEADERS`].
+const HEADERS6: usize = 74;
 /// Bytes before the template, which align its network header.
 const PAD: usize = 2;
 
@@ -34,9 +36,12 @@ static STATE: Array<u64, 1> = Array::new();
 
 // Constants once loaded: the verifier leaves no trace of a read.
 
-/// [`PAD`] bytes, then [`HEADERS`] bytes of the packet.
+/// [`PAD`] bytes, then [`HEADERS`] or [`HEADERS6`] bytes of the packet.
 #[unsafe(no_mangle)]
-static TEMPLATE: Global<[u64; 9]> = Global::new([0; 9]);
+static TEMPLATE: Global<[u64; 10]> = Global::new([0; 10]);
+/// 1: packets of IPv6.
+#[unsafe(no_mangle)]
+static V6: Global<u32> = Global::new(0);
 /// Bytes of the packet.
 #[unsafe(no_mangle)]
 static LENGTH: Global<u32> = Global::new(64);
@@ -62,13 +67,23 @@ pub fn feed(context: XdpContext) -> u32 {
         return XDP_ABORTED;
     }
     let start = context.data();
-    if start + HEADERS > context.data_end() {
+    let v6 = V6.load() != 0;
+    let headers = if v6 { HEADERS6 } else { HEADERS };
+    if start + headers > context.data_end() {
         return XDP_ABORTED;
     }
     let packet = Packet(start as *mut u8);
-    packet.restore();
+    if v6 {
+        packet.restore6();
+    } else {
+        packet.restore();
+    }
     let Some(number) = next() else { return XDP_ABORTED };
-    packet.direct(number);
+    if v6 {
+        packet.direct6(number);
+    } else {
+        packet.direct(number);
+    }
     // SAFETY: nothing here waits to be dropped.
     unsafe { TARGET.tail_call(&context, 0) };
     XDP_ABORTED
@@ -143,9 +158,36 @@ impl Packet {
         }
     }
 
+    /// [`restore`](Self::restore) of IPv6, whose addresses are read as double words.
+    #[inline(always)]
+    fn restore6(self) {
+        for at in [22, 30, 38, 46] {
+            self.put(at, template::<u64>(at));
+        }
+        for at in [0, 8, 14, 58, 62] {
+            self.put(at, template::<u32>(at));
+        }
+        for at in [4, 6, 12, 18, 20, 54, 56, 66, 68, 70, 72] {
+            self.put(at, template::<u16>(at));
+        }
+    }
+
+    /// [`direct`](Self::direct) of IPv6: the flow is in the address's last half.
+    #[inline(always)]
+    fn direct6(self, number: u32) {
+        let (address, port) = (u64::from(number >> 15), 1024 + (number & 0x7fff) as u16);
+        let reals = REAL_SERVERS.load();
+        let (address_at, port_at) = if reals == 0 { (30, 54) } else { (46, 56) };
+        self.put(address_at, low(address_at).wrapping_add(address).to_be());
+        self.put(port_at, Be16::new(port));
+        if reals != 0 {
+            self.put(30, low(30).wrapping_sub(u64::from(number & (reals - 1))).to_be());
+        }
+    }
+
     #[inline(always)]
     fn put<T>(self, at: usize, value: T) {
-        // SAFETY: all offsets here are below HEADERS. Volatile: of just this width.
+        // SAFETY: all offsets are below the headers' end that was checked. Volatile: of just this width.
         unsafe { self.0.wrapping_add(at).cast::<T>().write_volatile(value) }
     }
 }
@@ -156,10 +198,16 @@ fn host(at: usize) -> u32 {
     template::<Be32>(at).get()
 }
 
+/// The last half of the template's IPv6 address that has it at an offset.
+#[inline(always)]
+fn low(at: usize) -> u64 {
+    u64::from_be(template::<u64>(at))
+}
+
 #[inline(always)]
 fn template<T: Copy>(at: usize) -> T {
     let bytes = (&raw const TEMPLATE).cast::<u8>().wrapping_add(PAD + at);
-    debug_assert!(at + size_of::<T>() <= HEADERS);
+    debug_assert!(at + size_of::<T>() <= HEADERS6);
     // SAFETY: within the template, whose pad aligns all of its fields.
     unsafe { bytes.cast::<T>().read_volatile() }
 }

@@ -17,7 +17,8 @@ use crate::{
 const TTL: u8 = 64;
 
 /// An error.
-pub(super) struct Answer<A> {
+#[derive(Clone, Copy)]
+pub struct Answer<A> {
     /// Type and code.
     pub(super) what: (u8, u8),
     pub(super) info: Be32,
@@ -56,9 +57,12 @@ pub(super) fn bare<A: Ip, F: Frame>(
     Ok(())
 }
 
-/// Writes the error, and sends it to whom it is for.
+/// Writes the error before the packet that it quotes, and sends it to whom it is for.
+///
+/// # Errors
+/// It goes no further.
 #[inline(always)]
-pub(super) fn send<F: Frame, T: Tables>(
+pub fn send<F: Frame, T: Tables>(
     frame: &mut F,
     answer: &Answer<T::Address>,
     tables: &mut T,

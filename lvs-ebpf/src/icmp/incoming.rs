@@ -18,6 +18,9 @@ pub(super) fn relay<F: Frame, T: Tables>(
     error: &Error<T::Address>,
     tables: &mut T,
 ) -> Result<Option<Step<T::Address>>, Verdict> {
+    if !tables.is_vip(error.ip.destination) {
+        return Ok(None);
+    }
     let Some(request) = error.about.turned() else { return Ok(None) };
     let Some(hit) = find(&request, tables) else { return Ok(None) };
     let (slot, method) = (hit.entry.dest(), hit.entry.method());

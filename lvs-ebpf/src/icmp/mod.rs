@@ -10,7 +10,7 @@
 //!
 //! Neither state nor timer of the connection changes. What the director itself has to say: [`own`].
 
-mod answer;
+pub mod answer;
 mod incoming;
 pub mod limit;
 mod outgoing;
@@ -26,7 +26,7 @@ use lvs_common::{
     wire::{Ethernet, Frame, Icmp, Udp},
 };
 
-use self::quoted::Quoted;
+use self::{answer::Answer, quoted::Quoted};
 use crate::{
     Step,
     connection::Row,
@@ -62,19 +62,55 @@ fn related<F: Frame, T: Tables>(
     tables: &mut T,
 ) -> Result<Step<T::Address>, Verdict> {
     let error = Error::<T::Address>::read(frame)?;
-    if error.about.source != error.ip.destination {
-        // Whoever sent a packet is told what is wrong with it, and nobody else.
-        return Err(UNRELATED);
-    }
-    if tables.is_vip(error.ip.destination)
-        && let Some(step) = incoming::relay(frame, &error, tables)?
-    {
+    if let Some(step) = incoming::relay(frame, &error, tables)? {
         return Ok(step);
     }
     if let Some(verdict) = outgoing::relay(frame, &error, tables)? {
         return Ok(Step::Done(verdict));
     }
-    tunneled::relay(frame, &error, tables).map(Step::Done)
+    let answer = tunneled::relay(frame, &error, tables)?;
+    answer::send(frame, &answer, tables).map(Step::Done)
+}
+
+/// The first part of [`relate`]: an error about what the VIP sent; none if it is about something else.
+///
+/// # Errors
+/// It goes no further.
+#[inline(always)]
+pub fn relate_incoming<F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &mut T,
+) -> Result<Option<Step<T::Address>>, Verdict> {
+    let error = Error::read(frame)?;
+    incoming::relay(frame, &error, tables)
+}
+
+/// The second part of [`relate`]: an error about what the director forwarded; none if it is about something
+/// else.
+///
+/// # Errors
+/// It goes no further.
+#[inline(always)]
+pub fn relate_outgoing<F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &mut T,
+) -> Result<Option<Verdict>, Verdict> {
+    let error = Error::read(frame)?;
+    outgoing::relay(frame, &error, tables)
+}
+
+/// The last part of [`relate`]: an error about what the director put into a tunnel; left is to
+/// [send](answer::send) the client's.
+///
+/// # Errors
+/// It goes no further.
+#[inline(always)]
+pub fn relate_tunneled<F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &mut T,
+) -> Result<Answer<T::Address>, Verdict> {
+    let error = Error::read(frame)?;
+    tunneled::relay(frame, &error, tables)
 }
 
 impl<A: Ip> Error<A> {
@@ -91,6 +127,10 @@ impl<A: Ip> Error<A> {
             return Err(OTHER);
         }
         let about = Quoted::read(frame, ip.payload + size_of::<Icmp>(), &ip).ok_or(UNRELATED)?;
+        if about.source != ip.destination {
+            // Whoever sent a packet is told what is wrong with it, and nobody else.
+            return Err(UNRELATED);
+        }
         Ok(Self { ethernet, ip, icmp, about })
     }
 

@@ -17,9 +17,6 @@ use crate::{
 #[inline(always)]
 pub fn complained<F: Frame, T: Probes>(frame: &mut F, tables: &mut T) -> Option<Verdict> {
     let error = Error::<T::Address>::read(frame).ok()?;
-    if error.about.source != error.ip.destination {
-        return None;
-    }
     if let Some(flow) = flow(&error.about, tables) {
         note(&error, &flow, (error.about.protocol, false), tables);
         return Some(tell(frame, &error, &flow, tables).unwrap_or_else(|refused| refused));

@@ -26,12 +26,13 @@ pub(super) struct Wrapping {
     pub(super) inside: usize,
 }
 
+/// Makes the frame the packet that was inside, with room for the client's error before it: that error.
 #[inline(always)]
 pub(super) fn relay<F: Frame, T: Tables>(
     frame: &mut F,
     error: &Error<T::Address>,
     tables: &mut T,
-) -> Result<Verdict, Verdict> {
+) -> Result<Answer<T::Address>, Verdict> {
     let wrapping = Wrapping::read(frame, &error.about).ok_or(UNRELATED)?;
     let inside = Quoted::read(frame, wrapping.inside, &error.ip).ok_or(UNRELATED)?;
     let request = inside.packet().ok_or(UNRELATED)?;
@@ -72,7 +73,7 @@ pub(super) fn relay<F: Frame, T: Tables>(
         quoted,
     };
     answer::bare::<T::Address, F>(frame, inside.at, error.ethernet)?;
-    answer::send(frame, &answer, tables)
+    Ok(answer)
 }
 
 impl Wrapping {

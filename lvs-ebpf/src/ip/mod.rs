@@ -46,6 +46,15 @@ pub trait Ip: Copy + Eq + Debug {
     /// # Errors
     /// It contradicts itself or the frame, or is a fragment's.
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict>;
+    /// The same of a packet whose payload follows its header at once; extension headers are taken for
+    /// a payload.
+    ///
+    /// # Errors
+    /// As above.
+    #[inline(always)]
+    fn plain<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
+        Self::header(frame)
+    }
     /// What the IP header at an offset says, of a packet that an ICMP error quotes the beginning of; none
     /// if it says nothing about ports.
     fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>>;

@@ -38,17 +38,24 @@ impl Ip for Addr6 {
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
+        let header = Self::plain(frame)?;
+        let (protocol, payload) = payload(frame, header.protocol)?;
+        Ok(Header { protocol, payload, ..header })
+    }
+
+    #[inline(always)]
+    fn plain<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
         let ip = frame.at::<Ipv6>(NETWORK).ok_or(MALFORMED)?;
         let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
         if !ip.is_v6() || NETWORK + length > frame.len() {
             return Err(MALFORMED);
         }
         let (source, destination) = (Self::new(ip.source), Self::new(ip.destination));
-        let (protocol, payload) = payload(frame, ip.next_header)?;
         // One that is merged from many segments may be longer by its header.
         #[expect(clippy::cast_possible_truncation, reason = "the smaller of the two")]
         let bytes = if length > u16::MAX as usize { u16::MAX } else { length as u16 };
-        Ok(Header { source, destination, protocol, bytes, payload })
+        let payload = NETWORK + size_of::<Ipv6>();
+        Ok(Header { source, destination, protocol: ip.next_header, bytes, payload })
     }
 
     #[inline(always)]

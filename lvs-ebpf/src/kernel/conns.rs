@@ -1,6 +1,6 @@
 //! The connection tables' maps as buckets.
 
-use lvs_common::conntable::{Bucket, Buckets};
+use lvs_common::conntable::{Bucket, Buckets, ends};
 
 use super::{
     atomic,
@@ -53,7 +53,9 @@ impl Buckets for Conns6 {
 
     #[inline(always)]
     fn at(&self, index: u32) -> Option<Row> {
-        CONNS6.get_ptr_mut(index).map(|bucket| Row { words: bucket.cast(), index })
+        let row = CONNS6.get_ptr_mut(index).map(|bucket| Row { words: bucket.cast(), index })?;
+        ends::expect(row);
+        Some(row)
     }
 
     #[inline(always)]

@@ -8,7 +8,12 @@ use lvs_common::{
     net::{Addr6, Be32, crc32c},
 };
 use lvs_ebpf::{
-    Connection, icmp::limit::Limit, open::Opening, packet::Packet, persist, probe::out::Aim,
+    Connection,
+    icmp::{answer::Answer, limit::Limit},
+    open::Opening,
+    packet::Packet,
+    persist,
+    probe::out::Aim,
 };
 
 use super::{KernelTables, atomic, conns::Row, family::Kept};
@@ -29,6 +34,8 @@ pub struct Scratch<A> {
     pub opened: Connection,
     /// Where a health check's packet goes.
     pub aim: Aim<A>,
+    /// The ICMP error that a client gets.
+    pub answer: Answer<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
     client: A,
@@ -59,13 +66,12 @@ pub fn scratch<A: Kept>() -> Option<&'static mut Scratch<A>> {
     A::scratch().map(|scratch| unsafe { &mut *scratch })
 }
 
-/// Lets the template of a client's connection last.
+/// Leaves a client's connection, whose template is to last: see [`Kept::call_assure`].
 #[inline(always)]
-pub fn assure<A: Kept>(client: A, entry: &Entry) {
+pub fn leave<A: Kept>(client: A, entry: &Entry) {
     let Some(asked) = scratch::<A>() else { return };
     asked.client = client;
     asked.assured = *entry;
-    A::call_assure();
 }
 
 /// What a CRC of SCTP differs by; see [`crc32c::difference`].
@@ -120,12 +126,14 @@ pub fn insert<A: Kept>(
     Done { what, evicted: (outcome & EVICTED != 0).then_some(answer.evicted) }
 }
 
+/// Lets the template last of the connection that was left; what is to be done next.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure() -> u32 {
     assure_asked::<Be32>()
 }
 
+/// See [`lvs_assure`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_assure6() -> u32 {
@@ -164,13 +172,13 @@ fn assure_asked<A: Kept>() -> u32 {
         return 0;
     };
     persist::assure(scratch.client, &scratch.assured, &mut tables);
-    0
+    scratch.next
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
-    crc32c::difference(edit, behind as u16, |bit| atomic::veil(u64::from(bit)) as u32)
+    crc32c::difference(edit, behind as u16, atomic::veil)
 }
 
 #[inline(always)]

@@ -13,6 +13,7 @@ use lvs_common::{
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
         PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
         probe::{MAX_PROBED, MAX_PROBES},
+        rest,
     },
     net::{Addr6, Be32},
     sched::Remembered,
@@ -97,9 +98,10 @@ pub static ROUTES6: PerCpuArray<CachedRoute<Addr6>, { route::PLACES }> = PerCpuA
 #[btf_map]
 pub static CHOICE: PerCpuArray<Choice, 1> = PerCpuArray::new();
 
-/// The rest of the program: in place 0 that of the driver's hook, in place 1 that of the generic one.
+/// What the program goes on in: the rest, and the way of IPv6; each in one place for the driver's hook
+/// and in the next for the generic one.
 #[btf_map]
-pub static REST: ProgramArray<2> = ProgramArray::new();
+pub static REST: ProgramArray<{ rest::PLACES }> = ProgramArray::new();
 
 /// What the packet's way and its functions leave for each other.
 #[btf_map]

@@ -15,7 +15,7 @@ pub mod probe;
 mod route;
 mod tables;
 pub mod way;
-mod way6;
+pub mod way6;
 
 use frame::XdpFrame;
 use tables::KernelTables;

@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lvs_common::{
-    map::{ProbeFlow, ProbeKey, Probed, ProbedEnd},
+    map::{ProbeFlow, ProbeKey, Probed, ProbedEnd, rest as place},
     net::{Addr6, Be32},
     verdict::Verdict,
 };
@@ -22,15 +22,14 @@ use super::{
     KernelTables, XdpFrame,
     family::Kept,
     maps::{PROBED, PROBES, TUNABLES},
-    way::{BEGINS, OTHER, WRAPS, at_hand, lvs_wrap, settle},
-    way6::lvs_wrap6,
+    way::{BEGINS, OTHER, WRAPS, at_hand, go_into, settle},
 };
 
 /// With what is to be done next: it may be a health check's.
-pub(super) const ASKS: u32 = 1 << 24;
+pub(super) const ASKS: u32 = 1 << 29;
 
 /// No action: it is known where the packet goes.
-const AIMED: u32 = 1 << 25;
+const AIMED: u32 = 1 << 30;
 
 const ANY: u64 = 0;
 
@@ -43,7 +42,11 @@ pub fn leave(context: &XdpContext) -> u32 {
         action = if is_v6 { lvs_leave6(context.ctx) } else { lvs_leave(context.ctx) };
     }
     if action == WRAPS {
-        action = if is_v6 { lvs_wrap6(context.ctx) } else { lvs_wrap(context.ctx) };
+        return if is_v6 {
+            go_into::<{ place::WRAP6 }>(context, 0)
+        } else {
+            go_into::<{ place::WRAP }>(context, 0)
+        };
     }
     // Of what is not forwarded the device's peer has no use, and nobody else waits for an answer.
     if action == XDP_PASS || action > WRAPS { XDP_DROP } else { action }

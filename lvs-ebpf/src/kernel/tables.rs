@@ -39,6 +39,10 @@ pub struct KernelTables<'a, A> {
     now: u32,
     /// This CPU's value, where it is known.
     scratch: Option<*mut Scratch<A>>,
+    /// Templates are to last longer later on only: the stack is too small for it here.
+    later: bool,
+    /// One is.
+    pub assures: bool,
     family: PhantomData<A>,
 }
 
@@ -49,7 +53,16 @@ impl<'a, A> KernelTables<'a, A> {
         let tunables = TUNABLES.get(0)?;
         let addresses = ADDRESSES.get(0)?;
         let now = clock::ticks().wrapping_add(tunables.clock_offset);
-        Some(Self { context, tunables, addresses, now, scratch: None, family: PhantomData })
+        Some(Self {
+            context,
+            tunables,
+            addresses,
+            now,
+            scratch: None,
+            later: false,
+            assures: false,
+            family: PhantomData,
+        })
     }
 
     /// The same, with this CPU's value for functions' arguments at hand.
@@ -57,6 +70,13 @@ impl<'a, A> KernelTables<'a, A> {
     #[inline(always)]
     pub fn leaving(self, scratch: *mut Scratch<A>) -> Self {
         Self { scratch: Some(scratch), ..self }
+    }
+
+    /// The same; who asks for a template to last looks at [`assures`](Self::assures), and calls
+    /// [`Kept::call_assure`].
+    #[inline(always)]
+    pub fn assuring_later(self) -> Self {
+        Self { later: true, ..self }
     }
 }
 
@@ -123,7 +143,12 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
 
     #[inline(always)]
     fn assure(&mut self, client: A, entry: &Entry) {
-        function::assure(client, entry);
+        function::leave(client, entry);
+        if self.later {
+            self.assures = true;
+        } else {
+            A::call_assure();
+        }
     }
 
     #[inline(always)]
@@ -156,8 +181,7 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
 
     #[inline(always)]
     fn dest(&self, slot: u32) -> Option<&Dest> {
-        // verifier: an index below the number of dests
-        DESTS.get(0)?.get(slot as usize & (MAX_DESTS - 1))
+        DESTS.get(0)?.get(dest_index(slot))
     }
 
     #[inline(always)]
@@ -225,6 +249,13 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
 #[inline(always)]
 fn load(dest: u32) -> Option<*mut u64> {
     let loads = LOADS.get_ptr_mut(0)?.cast::<Load>();
-    // verifier: an index below the number of dests
-    Some(loads.wrapping_add(dest as usize & (MAX_DESTS - 1)).cast())
+    Some(loads.wrapping_add(dest_index(dest)).cast())
+}
+
+/// A real server's slot as an index below their number.
+// verifier: up to 6.7 it knows no bounds of what was or'ed together, as a connection's slot is; the compiler
+// does, and would take the mask away
+#[inline(always)]
+fn dest_index(slot: u32) -> usize {
+    atomic::veil(u64::from(slot)) as usize & (MAX_DESTS - 1)
 }

@@ -1,6 +1,8 @@
 //! The packet's way in functions, so that each has the stack to itself.
 // verifier: all frames that are open at a time have 512 bytes between them.
 
+use core::arch::asm;
+
 use aya_ebpf::{
     bindings::{
         xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX},
@@ -10,6 +12,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lvs_common::{
+    map::rest as place,
     net::{Addr6, Be32},
     verdict::Verdict,
 };
@@ -35,23 +38,38 @@ pub(super) const OTHER: u32 = 1 << 19;
 /// No action: it is dropped, for the reason of this number, and its sender is to be told.
 pub(super) const TELLS: u32 = 1 << 20;
 
-/// No action: nothing was looked at yet.
-const ANEW: u32 = 1 << 23;
+/// No action: as the others, of IPv6.
+pub(super) const SIX: u32 = 1 << 23;
 
 /// Directs the frame of a context, as far as a known connection's packet of IPv4 goes; what goes
 /// further, or another way, is the rest's.
 // verifier: the rest has the whole stack again
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
-    let next = if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) { ANEW } else { known(context) };
-    if next <= XDP_REDIRECT {
-        return next;
+    if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) {
+        return go_into::<{ place::KNOWN6 }>(context, 0);
     }
-    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
-    scratch.next = next;
+    match known(context) {
+        action if action <= XDP_REDIRECT => action,
+        WRAPS => go_into::<{ place::WRAP }>(context, 0),
+        next => go_into::<{ place::REST }>(context, next),
+    }
+}
+
+/// Ends this program, and goes on in another one with what is to be done next.
+#[inline(always)]
+pub(super) fn go_into<const PLACE: u32>(context: &XdpContext, next: u32) -> u32 {
+    if next != 0 {
+        let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
+        scratch.next = next;
+    }
     // SAFETY: the program ends here, and holds nothing.
-    unsafe { REST.tail_call(context, GENERIC.load()) };
-    // No controller has ever set the rest up.
+    unsafe { REST.tail_call(context, PLACE + GENERIC.load()) };
+    // Another instruction behind each call keeps the compiler from making one of two: the place would
+    // be none that is known, and the JIT makes a jump only of one that is.
+    // SAFETY: writes a register that nobody reads.
+    unsafe { asm!("{0} = {place}", out(reg) _, place = const PLACE, options(nomem, nostack)) };
+    // No controller has ever set it up.
     XDP_PASS
 }
 
@@ -59,8 +77,8 @@ pub fn direct(context: &XdpContext) -> u32 {
 #[inline(always)]
 pub fn rest(context: &XdpContext) -> u32 {
     let mut action = lvs_next();
-    if action == ANEW {
-        return way6::direct(context);
+    if action & SIX != 0 {
+        return way6::rest(context, action ^ SIX);
     }
     if action & ASKS != 0 {
         action = lvs_back(context.ctx, action ^ ASKS);
@@ -78,7 +96,7 @@ pub fn rest(context: &XdpContext) -> u32 {
         action = lvs_send(context.ctx);
     }
     if action == WRAPS {
-        action = lvs_wrap(context.ctx);
+        return go_into::<{ place::WRAP }>(context, 0);
     }
     if action & TELLS != 0 {
         action = lvs_tell(context.ctx, action ^ TELLS);
@@ -99,7 +117,11 @@ fn known(context: &XdpContext) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_next() -> u32 {
-    scratch::<Be32>().map_or(XDP_PASS, |scratch| asks(scratch.next, &scratch.packet))
+    let Some(here) = scratch::<Be32>() else { return XDP_PASS };
+    if here.next != BEGINS | SIX {
+        return asks(here.next, &here.packet);
+    }
+    scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet) | SIX)
 }
 
 /// The connection that a packet begins.
@@ -128,24 +150,23 @@ pub extern "C" fn lvs_send(context: *mut xdp_md) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
-    let Some(mut tables) = KernelTables::new(Some(&context)) else { return XDP_PASS };
+    let Some(mut tables) = KernelTables::<Be32>::new(Some(&context)) else { return XDP_PASS };
     let step = lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables);
     go_on(step, &mut tables)
 }
 
 /// The way of a packet into a tunnel.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn lvs_wrap(context: *mut xdp_md) -> u32 {
-    wrap::<Be32>(context)
+#[inline(always)]
+pub fn wraps(context: &XdpContext) -> u32 {
+    let next = wrap::<Be32>(context);
+    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next) }
 }
 
-/// The way of a packet into a tunnel: what is to be done with the frame.
+/// The same of either family: what is to be done next.
 #[inline(always)]
-pub(super) fn wrap<A: Kept>(context: *mut xdp_md) -> u32 {
-    let context = XdpContext::new(context);
-    let Some((scratch, mut tables)) = at_hand::<A>(Some(&context)) else { return XDP_PASS };
-    let frame = &mut XdpFrame::new(&context);
+pub(super) fn wrap<A: Kept>(context: &XdpContext) -> u32 {
+    let Some((scratch, mut tables)) = at_hand::<A>(Some(context)) else { return XDP_PASS };
+    let frame = &mut XdpFrame::new(context);
     let packet = within_frame(&scratch.packet);
     let verdict = lvs_ebpf::wrap(frame, &packet, scratch.opened, &mut tables);
     settle(verdict, &mut tables)
@@ -175,14 +196,14 @@ pub(super) fn tell<A: Kept>(context: *mut xdp_md, reason: u32) -> u32 {
 /// The action of a step, or what is to be done next with what it left.
 #[inline(always)]
 #[expect(clippy::needless_pass_by_value, reason = "it is the end of the step")]
-fn go_on(step: Step<Be32>, tables: &mut KernelTables<'_, Be32>) -> u32 {
+pub(super) fn go_on<A: Kept>(step: Step<A>, tables: &mut KernelTables<'_, A>) -> u32 {
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
         Step::Other => return OTHER,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };
-    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
+    let Some(scratch) = scratch::<A>() else { return XDP_PASS };
     scratch.packet = packet;
     if let Some(connection) = connection {
         scratch.opened = connection;

@@ -1,42 +1,92 @@
-//! The way of IPv6, in smaller functions than [`way`](super::way): its addresses take more of the stack,
-//! its headers more of the verifier.
+//! The way of IPv6: that of known connections in a program of its own, the rest in smaller functions
+//! than [`way`](super::way), since its addresses take more of the stack, its headers more of the verifier.
 
 use aya_ebpf::{
     bindings::{
-        xdp_action::{XDP_DROP, XDP_PASS},
+        xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT},
         xdp_md,
     },
     programs::XdpContext,
 };
 use lvs_common::{
+    map::rest as place,
     net::Addr6,
     verdict::{Reason, Verdict},
 };
-use lvs_ebpf::{Step, open};
+use lvs_ebpf::{Step, icmp::answer, open};
 
 use super::{
-    XdpFrame,
+    KernelTables, XdpFrame,
+    function::{lvs_assure6, scratch},
     probe::{ASKS, asks, lvs_back6, lvs_plaint6},
-    way::{BEGINS, BEGUN, OTHER, TELLS, WRAPS, at_hand, begun, settle, tell, within_frame, wrap},
+    way::{
+        BEGINS, BEGUN, OTHER, SIX, TELLS, WRAPS, at_hand, begun, go_into, go_on, settle, tell,
+        within_frame, wrap,
+    },
 };
 
+/// No action: first, the template of its connection is to last.
+const ASSURES: u32 = 1 << 25;
+/// No action: its headers were not looked at yet.
+const ANEW: u32 = 1 << 24;
 /// No action: it is no request of a connection.
 const REST: u32 = 1 << 21;
 /// No action: it is decided where the connection goes that it begins.
 const DECIDED: u32 = 1 << 22;
 
-/// Directs the frame of a context: what is to be done with it.
+/// No action: it is no ICMP error about what a VIP sent.
+const OUTGOING: u32 = 1 << 26;
+/// No action: nor about what was forwarded as it is.
+const TUNNELED: u32 = 1 << 27;
+/// No action: the client gets an ICMP error.
+const ANSWERS: u32 = 1 << 28;
+
+/// Directs the frame of a context, as far as a known connection's packet of IPv6 goes.
 #[inline(always)]
-pub(super) fn direct(context: &XdpContext) -> u32 {
-    let mut action = lvs_known6(context.ctx);
+pub fn direct(context: &XdpContext) -> u32 {
+    let Some(tables) = KernelTables::<Addr6>::new(Some(context)) else { return XDP_PASS };
+    let mut tables = tables.assuring_later();
+    let step = lvs_ebpf::known(&mut XdpFrame::new(context), &mut tables);
+    let next = go_on(step, &mut tables);
+    // What has another header in front of it is looked at anew.
+    let next = if next == OTHER { ANEW } else { next };
+    if tables.assures {
+        let Some(scratch) = scratch::<Addr6>() else { return XDP_PASS };
+        scratch.next = next;
+        return go_into::<{ place::REST }>(context, ASSURES | SIX);
+    }
+    if next == WRAPS {
+        return go_into::<{ place::WRAP6 }>(context, 0);
+    }
+    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next | SIX) }
+}
+
+/// The rest of its way, from `action` on.
+#[inline(always)]
+pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
+    if action == ASSURES {
+        action = lvs_assure6();
+    }
+    if action == ANEW {
+        action = lvs_known6(context.ctx);
+    }
     if action & ASKS != 0 {
-        action = lvs_back6(context.ctx, OTHER);
+        action = lvs_back6(context.ctx, action ^ ASKS);
         if action == OTHER {
             action = lvs_plaint6(context.ctx, action);
         }
     }
     if action == OTHER {
         action = lvs_icmp6(context.ctx);
+    }
+    if action == OUTGOING {
+        action = lvs_icmp_out6(context.ctx);
+    }
+    if action == TUNNELED {
+        action = lvs_icmp_tun6(context.ctx);
+    }
+    if action == ANSWERS {
+        action = lvs_answer6(context.ctx);
     }
     if action == REST {
         action = lvs_rest6(context.ctx);
@@ -54,7 +104,7 @@ pub(super) fn direct(context: &XdpContext) -> u32 {
         action = lvs_send6(context.ctx);
     }
     if action == WRAPS {
-        action = lvs_wrap6(context.ctx);
+        return go_into::<{ place::WRAP6 }>(context, 0);
     }
     if action & TELLS != 0 {
         action = lvs_tell6(context.ctx, action ^ TELLS);
@@ -62,7 +112,7 @@ pub(super) fn direct(context: &XdpContext) -> u32 {
     action
 }
 
-/// The connection of a request that has one.
+/// The connection of a request with extension headers that has one.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
@@ -86,22 +136,61 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     }
 }
 
-/// The way of ICMP errors.
+/// The way of ICMP errors about what the VIP sent.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_icmp6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
     let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
-    match lvs_ebpf::relate(&mut XdpFrame::new(&context), &mut tables) {
-        Step::Done(verdict) => settle(verdict, &mut tables),
-        Step::Wraps(packet, connection) => {
+    match lvs_ebpf::relate_incoming(&mut XdpFrame::new(&context), &mut tables) {
+        Ok(None) => OUTGOING,
+        Ok(Some(Step::Done(verdict))) | Err(verdict) => settle(verdict, &mut tables),
+        Ok(Some(Step::Wraps(packet, connection))) => {
             scratch.packet = packet;
             scratch.opened = connection;
             WRAPS
         }
         // It begins nothing.
-        Step::Begins(_) | Step::Other => XDP_DROP,
+        Ok(Some(Step::Begins(_) | Step::Other)) => XDP_DROP,
     }
+}
+
+/// The way of ICMP errors about what was forwarded.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp_out6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::<Addr6>::new(Some(&context)) else { return XDP_PASS };
+    match lvs_ebpf::relate_outgoing(&mut XdpFrame::new(&context), &mut tables) {
+        Ok(None) => TUNNELED,
+        Ok(Some(verdict)) | Err(verdict) => settle(verdict, &mut tables),
+    }
+}
+
+/// The way of ICMP errors about what was put into a tunnel.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_icmp_tun6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
+    match lvs_ebpf::relate_tunneled(&mut XdpFrame::new(&context), &mut tables) {
+        Ok(answer) => {
+            scratch.answer = answer;
+            ANSWERS
+        }
+        Err(refused) => settle(refused, &mut tables),
+    }
+}
+
+/// The error that a client gets.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_answer6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
+    let frame = &mut XdpFrame::new(&context);
+    let verdict = answer::send(frame, &scratch.answer, &mut tables);
+    settle(verdict.unwrap_or_else(|refused| refused), &mut tables)
 }
 
 /// Tells the sender of a dropped packet.
@@ -111,7 +200,7 @@ pub extern "C" fn lvs_tell6(context: *mut xdp_md, reason: u32) -> u32 {
     tell::<Addr6>(context, reason)
 }
 
-/// The way of replies.
+/// The way of replies with extension headers.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {
@@ -167,8 +256,8 @@ pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
 }
 
 /// The way of a packet into a tunnel.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn lvs_wrap6(context: *mut xdp_md) -> u32 {
-    wrap::<Addr6>(context)
+#[inline(always)]
+pub fn wraps(context: &XdpContext) -> u32 {
+    let next = wrap::<Addr6>(context);
+    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next | SIX) }
 }

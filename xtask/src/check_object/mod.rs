@@ -3,11 +3,23 @@
 //! [`panics`] reads the object, [`verify`] has the kernel verify it, [`budget`] keeps the verified
 //! instructions from creeping up.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
+use crate::{
+    privilege::Root,
+    setup::{self, Needs},
+    steps::Tally,
+    verb::Verb,
+    vm::Guest,
+    workspace,
+};
 
 mod budget;
 mod panics;
@@ -15,6 +27,9 @@ mod verify;
 
 use budget::Budget;
 use verify::Accepted;
+
+/// For a guest that only checks the object.
+const LIMIT: Duration = Duration::from_secs(400);
 
 /// Have the kernel verify the packet program, and hold it to its budget
 ///
@@ -30,6 +45,9 @@ pub(crate) struct CheckObject {
     /// Check this object instead of building one
     #[arg(long, value_name = "FILE")]
     object: Option<PathBuf>,
+    /// Have Debian's kernel of this version verify it, under QEMU: 6.1
+    #[arg(long, value_name = "VERSION", conflicts_with = "bless")]
+    kernel: Option<String>,
 }
 
 impl Verb for CheckObject {
@@ -42,13 +60,25 @@ impl Verb for CheckObject {
         };
         let bytes = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
         panics::refuse(&bytes)?;
+        if let Some(version) = self.kernel {
+            setup::ensure(Needs::Guest)?;
+            let commands = [by_guest(&object)?];
+            return Guest::new(&version)?.run(&commands, LIMIT, &mut Tally::default());
+        }
         if Root::find() == Root::Own { verify(&bytes, self.bless) } else { as_root(&object, self.bless) }
     }
 }
 
 /// Checks the object as it is built now: a step of `test`.
 pub(crate) fn check() -> Result<()> {
-    CheckObject { bless: false, object: None }.run()
+    CheckObject { bless: false, object: None, kernel: None }.run()
+}
+
+/// The command that checks the object in a guest.
+pub(crate) fn by_guest(object: &Path) -> Result<Command> {
+    let mut command = Command::new(workspace::this_program()?);
+    command.current_dir(workspace::root()).args(["check-object", "--object"]).arg(object);
+    Ok(command)
 }
 
 /// Fails when the object could panic: a step of `build`.

@@ -13,6 +13,7 @@ use object::{Object, ObjectSection};
 use super::{
     llvm::{self, Linker},
     packages::PACKAGES,
+    plan::CARGO_DEB,
 };
 use crate::{
     bpf_cargo::{self, find_program},
@@ -51,7 +52,7 @@ impl Machine {
             .context("`rustc -vV` names no LLVM version")?;
         let sysroot = output(Command::new(&rustc).args(["--print", "sysroot"]))?;
         let asked = PACKAGES.iter().map(|package| package.program);
-        let programs = asked.chain(["cc", "c++", "rustup"]);
+        let programs = asked.chain(["cc", "c++", "rustup", CARGO_DEB]);
         let has_llvm = |&major: &u32| {
             let prefix = PathBuf::from(format!("/usr/lib/llvm-{major}"));
             ["bin/llvm-config", "lib/libPolly.a"].iter().all(|file| prefix.join(file).exists())

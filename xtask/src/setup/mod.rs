@@ -17,8 +17,8 @@ mod plan;
 use machine::Machine;
 use plan::{Fix, Step};
 
-/// How much a verb needs of the machine: each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How much a verb needs of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// A Rust toolchain, which is there: it built this program.
     Nothing,
@@ -28,6 +28,26 @@ pub(crate) enum Needs {
     Load,
     /// To send packets through it: network namespaces, clients, captures.
     Traffic,
+    /// To do so with another kernel: an emulator.
+    Guest,
+    /// To make a Debian package.
+    Package,
+    /// To try it in a container.
+    Container,
+}
+
+impl Needs {
+    /// Whether who needs this needs `other` as well.
+    pub(crate) fn include(self, other: Self) -> bool {
+        const LEVELS: [Needs; 5] =
+            [Needs::Nothing, Needs::Build, Needs::Load, Needs::Traffic, Needs::Guest];
+        let level = |needs| LEVELS.iter().position(|level| *level == needs);
+        match self {
+            Self::Package => matches!(other, Self::Nothing | Self::Build | Self::Package),
+            Self::Container => other == self || Self::Package.include(other),
+            _ => level(other).is_some_and(|other| Some(other) <= level(self)),
+        }
+    }
 }
 
 /// Find or install what building, loading, demo and tests need
@@ -92,4 +112,17 @@ fn by_hand(fix: &Fix) -> String {
         text.push_str(&workspace::show(&command(step)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_includes_those_before_it_and_a_package_needs_no_traffic() {
+        assert!(Needs::Traffic.include(Needs::Build) && Needs::Load.include(Needs::Load));
+        assert!(!Needs::Build.include(Needs::Load) && !Needs::Traffic.include(Needs::Package));
+        assert!(Needs::Container.include(Needs::Package) && Needs::Package.include(Needs::Build));
+        assert!(!Needs::Package.include(Needs::Container) && !Needs::Container.include(Needs::Traffic));
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) struct Package {
     pub(crate) program: &'static str,
     /// What it is used for, as shown to the user.
     pub(crate) used_for: &'static str,
-    /// The first level that needs it.
+    /// What needs it.
     pub(crate) needs: Needs,
 }
 
@@ -21,12 +21,17 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("ethtool", "ethtool", "demo and tests: offloads of veth pairs", Needs::Traffic),
     package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
+    package("dpkg-dev", "dpkg-shlibdeps", "package: what the program depends on", Needs::Package),
+    package("lintian", "lintian", "package: the rules of Debian", Needs::Package),
+    package("mmdebstrap", "mmdebstrap", "package --try: a clean Debian", Needs::Container),
+    package("systemd-container", "systemd-nspawn", "package --try: boots it", Needs::Container),
     package("tshark", "tshark", "tests: captures, decoded by somebody else", Needs::Traffic),
+    package("qemu-system-x86", "qemu-system-x86_64", "tests with another kernel", Needs::Guest),
 ];
 
-/// The packages of this level and those before it whose program `is_there` does not find.
+/// The packages of these needs whose program `is_there` does not find.
 pub(crate) fn missing(needs: Needs, is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let needed = PACKAGES.iter().filter(|package| package.needs <= needs);
+    let needed = PACKAGES.iter().filter(|package| needs.include(package.needs));
     needed.filter(|package| !is_there(package.program)).map(|package| package.name).collect()
 }
 

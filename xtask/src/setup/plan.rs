@@ -7,6 +7,12 @@ use super::{
 };
 use crate::privilege::Root;
 
+/// What makes a Debian package.
+pub(crate) const CARGO_DEB: &str = "cargo-deb";
+
+/// Pinned: another release may lay files elsewhere.
+const CARGO_DEB_VERSION: &str = "3.8.0";
+
 /// Something missing, and the way to get it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fix {
@@ -45,14 +51,17 @@ impl Step {
 /// What must be done, in this order, before the machine has what this level needs.
 pub(crate) fn plan(machine: &Machine, needs: Needs) -> Vec<Fix> {
     let mut fixes = Vec::new();
-    if needs >= Needs::Build {
+    if needs.include(Needs::Build) {
         fixes.extend(library_sources(machine));
     }
     fixes.extend(debian_packages(machine, needs));
-    if needs >= Needs::Build {
+    if needs.include(Needs::Build) {
         fixes.extend(linker(machine));
     }
-    if needs >= Needs::Load {
+    if needs.include(Needs::Package) {
+        fixes.extend(cargo_deb(machine));
+    }
+    if needs.include(Needs::Load) {
         fixes.extend(bpffs(machine));
     }
     fixes
@@ -84,7 +93,7 @@ fn debian_packages(machine: &Machine, needs: Needs) -> Option<Fix> {
 
 fn packages_for_linker(machine: &Machine, needs: Needs) -> Vec<String> {
     let major = machine.rustc_llvm;
-    if needs < Needs::Build || linker_fits(machine) || !llvm::is_known(major) {
+    if !needs.include(Needs::Build) || linker_fits(machine) || !llvm::is_known(major) {
         return Vec::new();
     }
     let mut names = Vec::new();
@@ -115,6 +124,16 @@ fn linker(machine: &Machine) -> Option<Fix> {
         steps: vec![Step::own(&format!(
             "env LLVM_PREFIX=/usr/lib/llvm-{major} cargo install bpf-linker --version {version} \
              --locked --force --no-default-features --features llvm-{major}"
+        ))],
+    })
+}
+
+fn cargo_deb(machine: &Machine) -> Option<Fix> {
+    (!machine.programs.contains(CARGO_DEB)).then(|| Fix {
+        missing: CARGO_DEB.into(),
+        obstacle: None,
+        steps: vec![Step::own(&format!(
+            "cargo install {CARGO_DEB} --version {CARGO_DEB_VERSION} --locked"
         ))],
     })
 }
@@ -194,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn a_package_asks_for_its_own_tools_only() {
+        let machine = Machine { programs: ["c++"].into(), bpffs: false, ..complete() };
+        let lines = lines(&plan(&machine, Needs::Package));
+        assert_eq!(lines.len(), 3);
+        assert!(lines[1].ends_with("--no-install-recommends dpkg-dev lintian"), "{lines:?}");
+        assert_eq!(lines[2], "cargo install cargo-deb --version 3.8.0 --locked");
+    }
+
+    #[test]
     fn a_linker_with_an_older_llvm_is_built_again() {
         let linker = Linker { version: "bpf-linker 0.12.0".into(), llvm: Some(21) };
         let fixes = plan(&Machine { linker: Some(linker), ..complete() }, Needs::Build);
@@ -248,7 +276,7 @@ mod tests {
             rustc_llvm: 22,
             library_sources: true,
             linker: Some(Linker { version: "bpf-linker 0.13.0".into(), llvm: Some(22) }),
-            programs: programs.chain(["cc", "c++", "rustup"]).collect(),
+            programs: programs.chain(["cc", "c++", "rustup", CARGO_DEB]).collect(),
             llvm_for_development: [22].into(),
             bpffs: true,
         }

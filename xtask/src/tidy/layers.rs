@@ -60,6 +60,8 @@ const MODULES: &[Module] = &[
     // 8: the operator's hands; clients of the API
     module("cli", &["model", "config", "api::types", "api::client"]),
     module("tui", &["model::text", "api::types", "api::client"]),
+    // 9: the manual's pages; its tests read the example
+    module("manual", &["cli::ipvsadm", "config::Config"]),
     // 9: where the concrete types meet
     Module { name: "daemon", may_use: &["*"], never: &["cli", "tui"] },
 ];

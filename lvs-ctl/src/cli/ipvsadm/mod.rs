@@ -19,6 +19,7 @@ mod tunnel;
 
 use std::io::{Read, Write};
 
+pub use self::option::Value as Takes;
 use self::{command::Ask, refusal::Refusal, session::Session};
 use super::names::Names;
 use crate::api::{
@@ -62,6 +63,11 @@ impl Program {
             _ => None,
         }
     }
+}
+
+/// Every option: its long name, its letter, and whether it takes a value.
+pub fn grammar() -> impl Iterator<Item = (&'static str, Option<char>, Takes)> {
+    option::SPECS.iter().map(|spec| (spec.long, spec.short, spec.value))
 }
 
 /// Runs one program with the words after its name; the answer is its exit code.

@@ -85,8 +85,10 @@ pub(super) enum Name {
 
 /// Whether an option takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
+    /// It takes none.
     None,
+    /// The rest of its word, or the next word.
     Required,
     /// The next word, unless it begins with `-`.
     Optional,

@@ -9,7 +9,7 @@ use aya::{
 };
 use lvs_common::{
     ABI_VERSION, conntable,
-    map::{Tunables, name, probe},
+    map::{Tunables, name, probe, rest},
     tcp_state,
 };
 
@@ -100,20 +100,33 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
     verify(xdp(&mut ebpf, "lvs")?)?;
-    verify(xdp(&mut ebpf, "lvs_rest")?)?;
-    join_rest(&mut ebpf, generic)?;
+    for (name, _) in FURTHER {
+        verify(xdp(&mut ebpf, name)?)?;
+    }
+    join(&mut ebpf, generic)?;
     Ok(ebpf)
 }
 
-/// Lets the program go on with its rest, in the place of its hook. An older program that is still on
-/// an interface goes on with this one from now on: what the two leave for each other is pinned as well.
-fn join_rest(ebpf: &mut Ebpf, place: u32) -> Result<(), KernelError> {
+/// The programs that `lvs` goes on in, and the first of their places: one a hook.
+const FURTHER: [(&str, u32); 4] = [
+    ("lvs_rest", rest::REST),
+    ("lvs6", rest::KNOWN6),
+    ("lvs_wrap", rest::WRAP),
+    ("lvs_wrap6", rest::WRAP6),
+];
+
+/// Lets the program go on in the further ones, in the places of its hook. An older program that is
+/// still on an interface goes on in these from now on: what they leave for each other is pinned as well.
+fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
     let map = ebpf.take_map(name::REST).ok_or(KernelError::Missing(name::REST))?;
     let failed = |error| KernelError::call("write", name::REST, io::Error::other(error));
-    let mut rest = ProgramArray::try_from(map).map_err(failed)?;
-    let program = xdp(ebpf, "lvs_rest")?;
-    let program = program.fd().map_err(|error| KernelError::program(&error))?;
-    rest.set(place, program, 0).map_err(failed)
+    let mut places = ProgramArray::try_from(map).map_err(failed)?;
+    for (name, first) in FURTHER {
+        let program = xdp(ebpf, name)?;
+        let program = program.fd().map_err(|error| KernelError::program(&error))?;
+        places.set(first + hook, program, 0).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Hands a program to the kernel.

@@ -14,6 +14,7 @@ use lvs_common::{
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
         PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, name,
         probe::{MAX_PROBED, MAX_PROBES},
+        rest,
     },
     sched::Remembered,
     verdict::Reason,
@@ -81,7 +82,7 @@ pub(super) const SHAPES: [Shape; 19] = [
         kind: MapType::ProgramArray,
         key: size_of::<u32>(),
         value: Some(size_of::<u32>()),
-        places: Some(2),
+        places: Some(rest::PLACES),
     },
     Shape {
         name: name::SCRATCH,

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::Rc,
 };
 
@@ -11,8 +11,8 @@ use aya::programs::Xdp;
 use lvs_common::{conntable, wire::Tcp};
 
 use crate::{
-    director::{DR, Director, NAT, REAL_SERVERS, Rules},
-    feeder::{Action, Feed, Feeder, Order, PASS, REDIRECT, TX},
+    director::{DR, DR6, Director, NAT, NAT6, REAL_SERVERS, Rules, TUN},
+    feeder::{Action, Feed, Feeder, Order, PASS, REDIRECT, Sent, TX},
     frame::Segment,
     subject::{Kind, State, Subject},
     world::{CLIENT_SIDE, ROUTER, SERVER_SIDE, World},
@@ -23,15 +23,24 @@ use crate::{
 pub const YARDSTICK: &str = "yardstick: a minimal DR";
 
 /// The first client of established connections.
-const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 1024);
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1024);
+const CLIENT6: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1)), 1024);
 /// The first client of new ones.
-const NEW_CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(172, 16, 0, 1), 1024);
+const NEW_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(172, 16, 0, 1)), 1024);
 /// Neither a virtual service nor a real server.
-const STRANGER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 77), 80);
+const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77)), 80);
+const STRANGER6: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 0x77)), 80);
 /// Cases that share a director.
-const GROUPS: [(&[&str], Make); 4] = [
-    (&[DR_ESTABLISHED, NOT_OURS], |bench| bench.dr()),
-    (&[NAT_REQUEST, NAT_REPLY], |bench| bench.nat()),
+const GROUPS: [(&[&str], Make); 7] = [
+    (&[DR_ESTABLISHED, NOT_OURS], |bench| bench.dr([DR_ESTABLISHED, NOT_OURS], &DR, STRANGER)),
+    (&[NAT_REQUEST, NAT_REPLY], |bench| bench.nat([NAT_REQUEST, NAT_REPLY], &NAT)),
+    (&[TUN_ESTABLISHED], |bench| bench.tun()),
+    (&[DR6_ESTABLISHED, NOT_OURS6], |bench| {
+        bench.dr([DR6_ESTABLISHED, NOT_OURS6], &DR6, STRANGER6)
+    }),
+    (&[NAT6_REQUEST, NAT6_REPLY], |bench| bench.nat([NAT6_REQUEST, NAT6_REPLY], &NAT6)),
     (&[NEW], |bench| bench.opening()),
     (&[FLOOD], |bench| bench.flood()),
 ];
@@ -39,6 +48,11 @@ const DR_ESTABLISHED: &str = "DR, established";
 const NOT_OURS: &str = "not ours";
 const NAT_REQUEST: &str = "NAT, request";
 const NAT_REPLY: &str = "NAT, reply";
+const TUN_ESTABLISHED: &str = "TUN, established";
+const DR6_ESTABLISHED: &str = "IPv6: DR, established";
+const NOT_OURS6: &str = "IPv6: not ours";
+const NAT6_REQUEST: &str = "IPv6: NAT, request";
+const NAT6_REPLY: &str = "IPv6: NAT, reply";
 const NEW: &str = "new, half full";
 const FLOOD: &str = "new, full of half-open";
 
@@ -100,80 +114,90 @@ impl Bench<'_> {
         let target = yardstick.program()?.fd()?;
         let sent = Segment { from: CLIENT_SIDE, to: ROUTER, ..segment };
         let in_turn = Feed { order: Order::Turn, ..feed };
-        Feeder::new(self.object, &in_turn, Some(target))?.expect(TX, &sent.frame())?;
+        Feeder::new(self.object, &in_turn, Some(target))?.expect(TX, &Sent::Frame(sent))?;
         let (object, packets) = (self.object, self.packets);
         let subject = Subject::new(YARDSTICK, object, &feed, target, TX, packets, State::Own)?;
         Ok((subject, yardstick))
     }
 
     /// Requests of established connections of DR, and packets of others.
-    fn dr(&self) -> Result<Made> {
-        let mut director = self.director("dr", self.flows)?;
-        self.establish(&mut director, &DR, self.flows)?;
-        let director = Rc::new(RefCell::new(director));
-        let segment = request(&DR, CLIENT, Tcp::ACK);
-        let established = self.shared(
-            DR_ESTABLISHED,
-            &director,
-            Kind::Request,
-            Way { feed: self.feed(segment, Order::Random), action: TX, sent: to_dr(segment) },
-        )?;
-        let segment = Segment { destination: STRANGER, ..segment };
-        let not_ours = self.shared(
-            NOT_OURS,
-            &director,
-            Kind::NotOurs,
-            Way { feed: self.feed(segment, Order::Random), action: PASS, sent: segment },
-        )?;
+    fn dr(&self, names: [&'static str; 2], rules: &Rules, stranger: SocketAddr) -> Result<Made> {
+        let director = self.established(names[0], rules)?;
+        let segment = request(rules, client(rules), Tcp::ACK);
+        let sent = Sent::Frame(to_dr(rules, segment));
+        let way = Way { feed: self.feed(segment, Order::Random), action: TX, sent };
+        let established = self.shared(names[0], &director, Kind::Request, way)?;
+        let segment = Segment { destination: stranger, ..segment };
+        let sent = Sent::Frame(segment);
+        let way = Way { feed: self.feed(segment, Order::Random), action: PASS, sent };
+        let not_ours = self.shared(names[1], &director, Kind::NotOurs, way)?;
         Ok((director, vec![established, not_ours]))
     }
 
+    /// Requests of established connections that go into tunnels.
+    fn tun(&self) -> Result<Made> {
+        const OUTER: usize = 20;
+        let director = self.established("tun", &TUN)?;
+        let segment = request(&TUN, CLIENT, Tcp::ACK);
+        let sent = Sent::Inside(OUTER, Segment { ttl: segment.ttl - 1, ..segment });
+        let way = Way { feed: self.feed(segment, Order::Random), action: TX, sent };
+        let established = self.shared(TUN_ESTABLISHED, &director, Kind::Request, way)?;
+        Ok((director, vec![established]))
+    }
+
+    /// A director with as many established connections of a service as there are flows.
+    fn established(&self, name: &str, rules: &Rules) -> Result<Rc<RefCell<Director>>> {
+        let room = if rules.service.is_ipv6() { [1, self.flows] } else { [self.flows, 1] };
+        let name = name.replace([' ', ':', ','], "");
+        let mut director = Director::new(self.world, &name, room)?;
+        self.establish(&mut director, rules, self.flows)?;
+        Ok(Rc::new(RefCell::new(director)))
+    }
+
     /// Both directions of established connections of NAT.
-    fn nat(&self) -> Result<Made> {
-        let mut director = self.director("nat", self.flows)?;
-        self.establish(&mut director, &NAT, self.flows)?;
-        let director = Rc::new(RefCell::new(director));
+    fn nat(&self, names: [&'static str; 2], rules: &Rules) -> Result<Made> {
+        let director = self.established(names[0], rules)?;
         let newest = REAL_SERVERS - 1;
 
-        let segment = request(&NAT, CLIENT, Tcp::ACK);
+        let segment = request(rules, client(rules), Tcp::ACK);
         let requests = self.shared(
-            NAT_REQUEST,
+            names[0],
             &director,
             Kind::Request,
             Way {
                 feed: self.feed(segment, Order::Random),
                 action: REDIRECT,
-                sent: Segment {
+                sent: Sent::Frame(Segment {
                     from: SERVER_SIDE,
-                    to: NAT.mac(newest),
-                    destination: NAT.real_server(newest),
+                    to: rules.mac(newest),
+                    destination: rules.real_server(newest),
                     ttl: segment.ttl - 1,
                     ..segment
-                },
+                }),
             },
         )?;
 
         let segment = Segment {
-            from: NAT.mac(newest),
+            from: rules.mac(newest),
             to: SERVER_SIDE,
-            source: NAT.real_server(newest),
-            destination: CLIENT,
+            source: rules.real_server(newest),
+            destination: client(rules),
             ..segment
         };
-        let sent = Segment {
+        let sent = Sent::Frame(Segment {
             from: CLIENT_SIDE,
             to: ROUTER,
-            source: NAT.service,
+            source: rules.service,
             ttl: segment.ttl - 1,
             ..segment
-        };
+        });
         let feed = Feed {
             real_servers: u32::from(REAL_SERVERS),
             ingress: self.world.server_side,
             ..self.feed(segment, Order::Random)
         };
         let way = Way { feed, action: REDIRECT, sent };
-        let replies = self.shared(NAT_REPLY, &director, Kind::Reply, way)?;
+        let replies = self.shared(names[1], &director, Kind::Reply, way)?;
         Ok((director, vec![requests, replies]))
     }
 
@@ -206,7 +230,7 @@ impl Bench<'_> {
     }
 
     fn director(&self, name: &str, connections: u32) -> Result<Director> {
-        Director::new(self.world, name, connections)
+        Director::new(self.world, name, [connections, 1])
     }
 
     /// Connections that a table for this many flows has room for.
@@ -223,13 +247,13 @@ impl Bench<'_> {
     fn syns(&self) -> Way {
         let segment = request(&DR, NEW_CLIENT, Tcp::SYN);
         let feed = Feed { flows: ENDLESS, ..self.feed(segment, Order::Turn) };
-        Way { feed, action: TX, sent: to_dr(segment) }
+        Way { feed, action: TX, sent: Sent::Frame(to_dr(&DR, segment)) }
     }
 
     /// Opens connections: a SYN each, then an ACK.
     fn establish(&self, director: &mut Director, rules: &Rules, flows: u32) -> Result<()> {
         for flags in [Tcp::SYN, Tcp::ACK] {
-            self.send(director, request(rules, CLIENT, flags), flows)?;
+            self.send(director, request(rules, client(rules), flags), flows)?;
         }
         Ok(())
     }
@@ -278,7 +302,7 @@ impl Bench<'_> {
     fn first(&self, director: &Director, way: &Way) -> Result<()> {
         let feed = Feed { order: Order::Turn, ..way.feed };
         let feeder = Feeder::new(self.object, &feed, Some(director.target()?))?;
-        feeder.expect(way.action, &way.sent.frame())
+        feeder.expect(way.action, &way.sent)
     }
 }
 
@@ -287,10 +311,15 @@ impl Bench<'_> {
 struct Way {
     feed: Feed,
     action: Action,
-    sent: Segment,
+    sent: Sent,
 }
 
-fn request(rules: &Rules, client: SocketAddrV4, flags: u8) -> Segment {
+/// The first client of a service's established connections.
+fn client(rules: &Rules) -> SocketAddr {
+    if rules.service.is_ipv6() { CLIENT6 } else { CLIENT }
+}
+
+fn request(rules: &Rules, client: SocketAddr, flags: u8) -> Segment {
     Segment {
         from: ROUTER,
         to: CLIENT_SIDE,
@@ -302,7 +331,7 @@ fn request(rules: &Rules, client: SocketAddrV4, flags: u8) -> Segment {
 }
 
 /// As it leaves to the real server that comes first: the newest.
-fn to_dr(segment: Segment) -> Segment {
-    let to = DR.mac(REAL_SERVERS - 1);
+fn to_dr(rules: &Rules, segment: Segment) -> Segment {
+    let to = rules.mac(REAL_SERVERS - 1);
     Segment { from: CLIENT_SIDE, to, ttl: segment.ttl - 1, ..segment }
 }

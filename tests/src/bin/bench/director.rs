@@ -1,7 +1,7 @@
 //! The product, loaded by its own code: program, rules, connections.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -18,39 +18,64 @@ use lvs_ctl::{
     },
     model::{
         Change, Dest, DestAddr, Hop, LoopbackOnly, Method, Protocol, SchedulerFlags, Service,
-        ServiceId, Table,
+        ServiceId, Table, Tunnel,
     },
 };
 
-use crate::world::{BPFFS, CLIENT_SIDE, DIRECTOR, SERVER_SIDE, World};
+use crate::world::{BPFFS, CLIENT_SIDE, DIRECTOR, DIRECTOR6, SERVER_SIDE, World};
 
 /// Real servers of each service.
 pub const REAL_SERVERS: u8 = 16;
 
 /// The virtual service of DR.
 pub const DR: Rules = Rules {
-    service: SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 1), 80),
+    service: v4([203, 0, 113, 1], 80),
     method: Method::DirectRoute,
-    network: [198, 51, 100, 0],
-    port: 80,
+    first: v4([198, 51, 100, 1], 80),
+    number: 0,
 };
 
 /// The virtual service of NAT.
 pub const NAT: Rules = Rules {
-    service: SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 2), 80),
+    service: v4([203, 0, 113, 2], 80),
     method: Method::Masq,
-    network: [198, 51, 100, 100],
-    port: 8080,
+    first: v4([198, 51, 100, 101], 8080),
+    number: 1,
 };
+
+/// That of tunnels: IP in IP.
+pub const TUN: Rules = Rules {
+    service: v4([203, 0, 113, 3], 80),
+    method: Method::Tunnel(Tunnel::Ipip),
+    first: v4([198, 51, 100, 201], 80),
+    number: 2,
+};
+
+/// Those of IPv6.
+pub const DR6: Rules = Rules {
+    service: v6(0x2001_0db8_0003_0000_0000_0000_0000_0001, 80),
+    method: Method::DirectRoute,
+    first: v6(0x2001_0db8_0004_0000_0000_0000_0000_0001, 80),
+    number: 3,
+};
+/// See [`DR6`].
+pub const NAT6: Rules = Rules {
+    service: v6(0x2001_0db8_0003_0000_0000_0000_0000_0002, 80),
+    method: Method::Masq,
+    first: v6(0x2001_0db8_0004_0000_0000_0000_0000_0101, 8080),
+    number: 4,
+};
+
+const ALL: [Rules; 5] = [DR, NAT, TUN, DR6, NAT6];
 
 /// A virtual service by rr, with real servers of consecutive addresses.
 pub struct Rules {
     /// Its address and port.
-    pub service: SocketAddrV4,
+    pub service: SocketAddr,
     method: Method,
-    /// The address before the first real server's.
-    network: [u8; 4],
-    port: u16,
+    /// The first real server's.
+    first: SocketAddr,
+    number: u8,
 }
 
 /// A data plane, and what it was fed.
@@ -80,25 +105,28 @@ pub struct Snapshot {
 
 impl Rules {
     /// Address and port of a real server: 0 is the oldest, the last one the newest.
-    pub fn real_server(&self, number: u8) -> SocketAddrV4 {
-        let [a, b, c, d] = self.network;
-        SocketAddrV4::new(Ipv4Addr::new(a, b, c, d + 1 + number), self.port)
+    pub fn real_server(&self, number: u8) -> SocketAddr {
+        let address: IpAddr = match self.first.ip() {
+            IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits() + u32::from(number)).into(),
+            IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits() + u128::from(number)).into(),
+        };
+        SocketAddr::new(address, self.first.port())
     }
 
     /// Link-layer address of a real server.
     pub fn mac(&self, number: u8) -> [u8; 6] {
-        [2, 0, 0, 1, self.network[3], number]
+        [2, 0, 0, 1, self.number, number]
     }
 
     /// As the model names it.
     fn id(&self) -> ServiceId {
-        let address = IpAddr::V4(*self.service.ip());
-        ServiceId::Address { protocol: Protocol::Tcp, address, port: self.service.port() }
+        let (address, port) = (self.service.ip(), self.service.port());
+        ServiceId::Address { protocol: Protocol::Tcp, address, port }
     }
 
     fn dest(&self, number: u8) -> DestAddr {
         let real = self.real_server(number);
-        DestAddr { address: IpAddr::V4(*real.ip()), port: real.port() }
+        DestAddr { address: real.ip(), port: real.port() }
     }
 
     fn changes(&self) -> Vec<Change> {
@@ -123,36 +151,39 @@ impl Rules {
         [Change::AddService(service)].into_iter().chain(dests).collect()
     }
 
-    /// Real servers of DR are beside the clients, those of NAT behind the other interface.
+    /// Real servers of NAT are behind the other interface, the others beside the clients.
     fn hop(&self, world: &World, number: u8) -> Hop {
         let (interface, source) = match self.method {
-            Method::DirectRoute => (world.client_side, CLIENT_SIDE),
-            _ => (world.server_side, SERVER_SIDE),
+            Method::Masq => (world.server_side, SERVER_SIDE),
+            _ => (world.client_side, CLIENT_SIDE),
         };
+        let is_v6 = self.service.is_ipv6();
         Hop {
             interface,
             interface_name: String::new(),
             mtu: 1500,
             destination: self.mac(number),
             source,
-            from: IpAddr::V4(DIRECTOR),
+            from: if is_v6 { IpAddr::V6(DIRECTOR6) } else { IpAddr::V4(DIRECTOR) },
             reflects: true,
         }
     }
 }
 
 impl Director {
-    /// Loads the program over new maps, with room for so many connections and both services.
-    pub fn new(world: &World, name: &str, connections: u32) -> Result<Self> {
+    /// Loads the program over new maps, with room for so many connections of each family and all
+    /// services.
+    pub fn new(world: &World, name: &str, connections: [u32; 2]) -> Result<Self> {
+        let [connections, connections6] = connections;
         let pins = PathBuf::from(BPFFS).join(name);
         let mut kernel =
-            Kernel::new(&Options { pin_dir: pins.clone(), connections, connections6: 1 })?;
+            Kernel::new(&Options { pin_dir: pins.clone(), connections, connections6 })?;
         let mut table = Table::default();
-        for change in [DR, NAT].iter().flat_map(Rules::changes) {
+        for change in ALL.iter().flat_map(Rules::changes) {
             table.apply(&change, &LoopbackOnly)?;
         }
-        kernel.commit(&table, &[DR.id(), NAT.id()])?;
-        for rules in [DR, NAT] {
+        kernel.commit(&table, &ALL.map(|rules| rules.id()))?;
+        for rules in ALL {
             for number in 0..REAL_SERVERS {
                 let hop = rules.hop(world, number);
                 kernel.resolve(rules.dest(number).address, Some(&hop))?;
@@ -182,7 +213,7 @@ impl Director {
     /// Fails unless everything that it was fed went where it should.
     pub fn check(&self) -> Result<()> {
         let mut counted = Fed::default();
-        for rules in [DR, NAT] {
+        for rules in ALL {
             for number in 0..REAL_SERVERS {
                 let counters = self.kernel.counters(&rules.id(), &rules.dest(number));
                 counted.requests += counters.in_packets;
@@ -209,6 +240,14 @@ impl Snapshot {
         }
         Ok(())
     }
+}
+
+const fn v4([a, b, c, d]: [u8; 4], port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port)
+}
+
+const fn v6(address: u128, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(address)), port)
 }
 
 impl Drop for Director {

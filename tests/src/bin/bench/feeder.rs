@@ -10,7 +10,7 @@ use aya::{
 };
 use nix::time::{ClockId, clock_gettime};
 
-use crate::frame::{LENGTH, Segment};
+use crate::frame::{LENGTH6, Segment};
 
 /// What is fed.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,8 @@ pub enum Order {
     Random,
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "64")]
-const BYTES: u32 = LENGTH as u32;
+/// Room for a packet that has grown.
+const ROOM: usize = 128;
 
 /// What a program did with the last packet.
 pub type Action = u32;
@@ -48,6 +48,15 @@ pub const PASS: Action = 2;
 pub const TX: Action = 3;
 /// `XDP_REDIRECT`.
 pub const REDIRECT: Action = 4;
+
+/// What has to become of a packet.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent {
+    /// This frame.
+    Frame(Segment),
+    /// What this frame carries, behind headers of so many bytes.
+    Inside(usize, Segment),
+}
 
 /// What a run took, for all its packets together.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +74,7 @@ pub struct Feeder {
     ebpf: Ebpf,
     /// Empty once nobody has it open.
     _target: ProgramArray<MapData>,
-    packet: [u8; LENGTH],
+    packet: Vec<u8>,
     ingress: u32,
 }
 
@@ -73,12 +82,16 @@ impl Feeder {
     /// Before this program, or before an empty one.
     pub fn new(object: &[u8], feed: &Feed, target: Option<&ProgramFd>) -> Result<Self> {
         let packet = feed.segment.frame();
-        let mut template = [0u8; 72];
-        template[2..2 + LENGTH].copy_from_slice(&packet);
-        let (length, random) = (BYTES, u32::from(feed.order == Order::Random));
+        let mut template = [0u8; 80];
+        const { assert!(2 + LENGTH6 <= 80) };
+        template[2..2 + packet.len()].copy_from_slice(&packet);
+        let length = u32::try_from(packet.len())?;
+        let v6 = u32::from(feed.segment.is_v6());
+        let random = u32::from(feed.order == Order::Random);
         let mut ebpf = EbpfLoader::new()
             .override_global("TEMPLATE", &template, true)
             .override_global("LENGTH", &length, true)
+            .override_global("V6", &v6, true)
             .override_global("FLOWS", &feed.flows, true)
             .override_global("RANDOM", &random, true)
             .override_global("REAL_SERVERS", &feed.real_servers, true)
@@ -112,19 +125,27 @@ impl Feeder {
     }
 
     /// Feeds one packet, and fails unless just this comes of it.
-    pub fn expect(&self, action: Action, frame: &[u8; LENGTH]) -> Result<()> {
+    pub fn expect(&self, action: Action, sent: &Sent) -> Result<()> {
         let (result, bytes) = self.test_run(1)?;
         let found = result.return_value;
         ensure!(found == action, "the program's action is {found}, not {action}");
-        ensure!(bytes == *frame, "this came out:\n{bytes:02x?}\nand not\n{frame:02x?}");
+        let (came, expected) = match sent {
+            Sent::Frame(segment) => (&bytes[..], segment.frame()),
+            Sent::Inside(outer, segment) => {
+                let frame = segment.frame();
+                (bytes.get(14 + outer..).unwrap_or_default(), frame[14..].to_vec())
+            }
+        };
+        ensure!(came == expected, "this came out:\n{came:02x?}\nand not\n{expected:02x?}");
         Ok(())
     }
 
-    fn test_run(&self, repeat: u32) -> Result<(TestRunResult, [u8; LENGTH])> {
+    fn test_run(&self, repeat: u32) -> Result<(TestRunResult, Vec<u8>)> {
         let program: &Xdp = self.ebpf.program("feed").context("no feeder")?.try_into()?;
         // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
-        let context = [0, BYTES, 0, self.ingress, 0, 0].map(u32::to_ne_bytes).concat();
-        let mut out = [0; LENGTH];
+        let length = u32::try_from(self.packet.len())?;
+        let context = [0, length, 0, self.ingress, 0, 0].map(u32::to_ne_bytes).concat();
+        let mut out = vec![0; ROOM];
         let result = program
             .test_run(TestRunOptions {
                 data_in: Some(&self.packet),
@@ -134,6 +155,7 @@ impl Feeder {
                 ..TestRunOptions::default()
             })
             .context("BPF_PROG_TEST_RUN")?;
+        out.truncate(result.data_size_out as usize);
         Ok((result, out))
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     path::Path,
     process::{Command, Stdio},
 };
@@ -28,6 +28,8 @@ pub const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 254];
 
 /// The director's address toward clients and toward real servers.
 pub const DIRECTOR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// The same of IPv6.
+pub const DIRECTOR6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 /// The director's interfaces, by their numbers.
 pub struct World {
@@ -57,10 +59,16 @@ impl World {
             &format!("address add {DIRECTOR}/24 dev clients"),
             &format!("neigh add 192.0.2.254 lladdr {} dev clients nud permanent", mac(ROUTER)),
             "route add default via 192.0.2.254",
+            &format!("address add {DIRECTOR6}/64 dev clients nodad"),
+            &format!("neigh add 2001:db8::fe lladdr {} dev clients nud permanent", mac(ROUTER)),
+            "route add default via 2001:db8::fe dev clients",
         ])?;
         // The kernel tells the way only of packets that it would forward.
-        let forward = Path::new("/proc/sys/net/ipv4/ip_forward");
-        fs::write(forward, "1").with_context(|| format!("cannot write {}", forward.display()))?;
+        for family in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+            let forward = Path::new("/proc/sys/net").join(family);
+            fs::write(&forward, "1")
+                .with_context(|| format!("cannot write {}", forward.display()))?;
+        }
         stay()?;
         Ok(Self {
             client_side: if_nametoindex("clients")?,
