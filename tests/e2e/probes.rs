@@ -68,3 +68,24 @@ fn reach(mode: Mode) {
         cluster.client().sequential(way.to(80), 2).assert_is(&way.split([1, 1]));
     }
 }
+
+#[test]
+fn a_stand_in_outlives_the_controller_and_goes_with_the_data_plane() {
+    let mut cluster = Cluster::manual(Mode::Native);
+    let way = BOTH[1];
+    cluster.serve(way, "-t", 80, "-s rr");
+    let before = stand_ins(&cluster, way, 80);
+    cluster.director.kill().unwrap();
+    cluster.director.run().unwrap();
+    cluster.director.wait_until_resolved().unwrap();
+    assert_eq!(stand_ins(&cluster, way, 80), before);
+    let host = cluster.topology.host("director");
+    for ((name, _), stand_in) in way.servers.into_iter().zip(before) {
+        host.client().sequential((stand_in, 80), 3).assert_is(&[(name, 3)]);
+    }
+    let devices = || host.netns().exec(&["ip", "-oneline", "link"]).unwrap();
+    assert!(devices().contains("lvs-probe-x"), "{}", devices());
+    cluster.director.stop().unwrap();
+    cluster.director.detach().unwrap();
+    assert!(!devices().contains("lvs-probe"), "{}", devices());
+}

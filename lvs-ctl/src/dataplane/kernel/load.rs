@@ -103,9 +103,18 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
     for (name, _) in FURTHER {
         verify(xdp(&mut ebpf, name)?)?;
     }
+    if hook == Hook::Native
+        && let Err(error) = verify(xdp(&mut ebpf, PROBE)?)
+    {
+        tracing::warn!(%error, "no program for health checks through services");
+    }
+    // Ends our hold of the map that these programs name: none can be loaded after it.
     join(&mut ebpf, generic)?;
     Ok(ebpf)
 }
+
+/// The program that sends health checks; forwarding does not need it.
+pub(super) const PROBE: &str = "lvs_probe";
 
 /// The programs that `lvs` goes on in, and the first of their places: one a hook.
 const FURTHER: [(&str, u32); 4] = [
@@ -130,7 +139,7 @@ fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
 }
 
 /// Hands a program to the kernel.
-pub(super) fn verify(program: &mut Xdp) -> Result<(), KernelError> {
+fn verify(program: &mut Xdp) -> Result<(), KernelError> {
     let is_interrupted = |error: &ProgramError| {
         matches!(error, ProgramError::LoadError { io_error, .. }
             if io_error.kind() == io::ErrorKind::WouldBlock)

@@ -32,9 +32,6 @@ use crate::{
     plan::compile,
 };
 
-/// The program.
-const PROGRAM: &str = "lvs_probe";
-
 /// Slots of real servers, kept by whoever writes them and read by others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots(Arc<RwLock<HashMap<(ServiceKey, Addr, Be16), u32>>>);
@@ -84,8 +81,7 @@ impl Kernel {
     /// # Errors
     /// The device does not take the program.
     pub fn probe_by(&mut self, far: u32) -> Result<(), KernelError> {
-        let program = load::xdp(&mut self.ebpf, PROGRAM)?;
-        load::verify(program)?;
+        let program = load::xdp(&mut self.ebpf, load::PROBE)?;
         // In the stack: whatever interface the real servers are behind takes what it sends.
         attach::patiently(program, PEER, Hook::Generic, attach::LEAVING)?;
         self.tunables.edit(0, |it: &mut map::Tunables| it.probes = far);
