@@ -43,7 +43,7 @@ macro_rules! reasons {
 reasons! {
     /// Passed: neither IPv4 nor IPv6 (ARP, LLDP, …).
     NotIp = 0, "not_ip";
-    /// Passed: carries a VLAN tag; the stack takes it to the VLAN's own interface.
+    /// Passed: carries more than two VLAN tags.
     Tagged = 1, "tagged";
     /// Passed: ends before its headers do, or the headers lie about their length.
     Malformed = 2, "malformed";
@@ -85,14 +85,20 @@ reasons! {
     Unrelated = 20, "unrelated";
     /// Dropped: an ICMP error about a connection, with a wrong checksum.
     BadChecksum = 21, "bad_checksum";
+    /// Passed: its real server is the director itself.
+    Local = 22, "local";
+    /// Dropped: by NAT to another port of the director itself, whose answers nobody would translate back.
+    LocalPort = 23, "local_port";
+    /// Passed: it would begin a connection, but its link-layer address is none of the director's: a flooded frame, or a group's.
+    NotHost = 24, "not_host";
     /// Dropped: on the device of health checks, but to no real server's stand-in, or of a protocol that none is checked by.
-    NoStandIn = 22, "no_stand_in";
+    NoStandIn = 25, "no_stand_in";
     /// Dropped: a health check for which the director has no address of its own toward the real server.
-    NoOwnAddress = 23, "no_own_address";
+    NoOwnAddress = 26, "no_own_address";
     /// Dropped: a health check's own packet, sent back by a real server that does not have the VIP.
-    ProbeLooped = 24, "probe_looped";
+    ProbeLooped = 27, "probe_looped";
     /// Dropped: an answer to a health check of NAT that did not come by the director as the real server's gateway.
-    ProbeDetoured = 25, "probe_detoured";
+    ProbeDetoured = 28, "probe_detoured";
 }
 
 impl Reason {

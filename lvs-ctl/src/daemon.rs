@@ -4,6 +4,7 @@
 
 mod arguments;
 mod claim;
+mod interfaces;
 pub mod logging;
 mod martians;
 mod place;
@@ -12,7 +13,6 @@ pub mod serving;
 mod start;
 
 use std::{
-    collections::HashMap,
     fs,
     io::ErrorKind,
     os::unix::net::UnixStream,
@@ -24,22 +24,20 @@ use anyhow::{Context as _, anyhow, bail};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 
 pub use self::arguments::{DetachArgs, Places, RunArgs};
-use self::{claim::Claim, serving::Doors, start::Start};
+use self::{claim::Claim, interfaces::Interfaces, serving::Doors, start::Start};
 use crate::{
     api::socket,
-    config::{Mode, Overrides, Setup},
-    dataplane::kernel::{Kernel, attach::Hook, load},
-    director::{self, Director, Handle},
-    netlink::{
-        Rtnetlink,
-        facts::{self, LinkFacts, PeerFacts},
-        mode,
-        sysctl::Sysctl,
+    config::Overrides,
+    dataplane::{
+        DataPlane as _,
+        kernel::{Kernel, load},
     },
+    director::{self, Director, Handle},
+    netlink::{Rtnetlink, links::Links, sysctl::Sysctl},
     notify,
     reload::Asked,
     resolve,
@@ -63,9 +61,9 @@ pub async fn run(args: RunArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
 async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let (setup, pin_dir) = (&start.setup, &start.pin_dir);
     // What is refused leaves nothing behind.
-    for interface in &setup.interfaces {
-        look_at(interface).await?;
-    }
+    let mut interfaces = Interfaces::wanted(setup);
+    interfaces.check().await?;
+    let mut links = Links::open().context("cannot watch interfaces")?;
     let doors = Doors::open(setup).await?;
     Kernel::is_place(pin_dir)?;
     let _claim = Claim::take(pin_dir)?;
@@ -75,15 +73,18 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
         connections6: setup.connections6,
     };
     let mut kernel = Kernel::new(&options).with_context(privileges)?;
-    let reflecting = match put_in_place(&mut kernel, setup).await {
-        Ok(reflecting) => reflecting,
-        Err(error) => {
-            if !kernel.is_adopted() {
-                Kernel::detach(pin_dir).ok();
-            }
-            return Err(error);
-        }
+    let placed = match interfaces.put_in_place(&mut kernel).await {
+        Ok(()) => kernel.drop_other_links().map_err(anyhow::Error::from),
+        refused => refused,
     };
+    if let Err(error) = placed {
+        if !kernel.is_adopted() {
+            Kernel::detach(pin_dir).ok();
+        }
+        return Err(error);
+    }
+    let network = interfaces.network(&links.changed().await?);
+    kernel.set_network(&network)?;
     let probing = probing::set_up(&mut kernel, pin_dir).await;
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
@@ -106,14 +107,16 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
         return Err(error);
     }
 
-    let _ways = probing::ways(probing, &handle, reflecting.keys().copied().collect());
-
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
-    let reflects = move |interface| reflecting.get(&interface).copied().unwrap_or(false);
-    let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, reflects));
+    let (tell, told) = watch::channel(network);
+    let _ways = probing::ways(probing, &handle, told.clone());
+    let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
+    let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     answer(doors, listener, handle, requests).await?;
 
+    following.abort();
+    following.await.ok();
     resolving.abort();
     resolving.await.ok();
     reloading.abort();
@@ -194,61 +197,12 @@ fn remove(result: std::io::Result<()>, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Puts the program on the interfaces that were asked for, and on no others: by number, whether frames
-/// may leave them in the driver.
-async fn put_in_place(kernel: &mut Kernel, setup: &Setup) -> anyhow::Result<HashMap<u32, bool>> {
-    let mut reflecting = HashMap::new();
-    for interface in &setup.interfaces {
-        let (index, reflects) = attach(kernel, interface, setup.mode).await?;
-        reflecting.insert(index, reflects);
-        martians::accept(&Sysctl::default(), interface, &setup.state_dir());
-    }
-    kernel.drop_other_links()?;
-    Ok(reflecting)
-}
-
-async fn look_at(interface: &str) -> anyhow::Result<(LinkFacts, Option<PeerFacts>)> {
-    let found = facts::gather(interface).await;
-    let found = found.with_context(|| format!("cannot look at interface {interface}"))?;
-    found.with_context(|| format!("there is no interface {interface}"))
-}
-
 /// What is probably missing where the kernel refuses.
 fn privileges() -> &'static str {
     if nix::unistd::geteuid().is_root() {
         "cannot set the program up"
     } else {
         "needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
-    }
-}
-
-/// Puts the program on an interface: its number, and whether frames may leave it in the driver.
-async fn attach(kernel: &mut Kernel, interface: &str, wanted: Mode) -> anyhow::Result<(u32, bool)> {
-    let (facts, peer) = look_at(interface).await?;
-    let (hook, why) = choose(wanted, &facts, peer.as_ref());
-    let (hook, why) = match kernel.attach(interface, hook, why.clone()) {
-        Ok(()) => (hook, why),
-        Err(error) if wanted == Mode::Auto && hook == Hook::Native => {
-            let (_, why) = mode::refused(&facts, &error);
-            kernel.attach(interface, Hook::Generic, why.clone())?;
-            (Hook::Generic, why)
-        }
-        Err(error) => return Err(error.into()),
-    };
-    tracing::info!(interface, mode = hook.name(), %why, "attached");
-    // A veth takes frames back from its own program only if the peer has one as well.
-    let reflects = hook == Hook::Generic || facts.link.kind.as_deref() != Some("veth");
-    Ok((facts.link.index, reflects))
-}
-
-fn choose(wanted: Mode, facts: &LinkFacts, peer: Option<&PeerFacts>) -> (Hook, String) {
-    match wanted {
-        Mode::Native => (Hook::Native, "asked for".to_owned()),
-        Mode::Generic => (Hook::Generic, "asked for".to_owned()),
-        Mode::Auto => match mode::choose(facts, peer) {
-            (mode::Mode::Native, why) => (Hook::Native, why),
-            (mode::Mode::Generic, why) => (Hook::Generic, why),
-        },
     }
 }
 

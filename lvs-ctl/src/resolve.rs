@@ -2,61 +2,85 @@
 
 #![forbid(unsafe_code)]
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::watch;
 
 use crate::{
     director::{DirectorError, Handle},
-    model::{Hop, Way},
-    netlink::{Report, Resolution, Resolver},
+    model::{Hop, Network, Way},
+    netlink::{NextHop, Report, Resolution, Resolver},
 };
 
-/// Runs until the director or the resolver has ended. `reflects` says of an interface's number whether
-/// a frame may leave in the driver by the interface that it came in by.
+/// Runs until the director or the resolver has ended, or nobody tells of the network any more.
 ///
 /// # Errors
 /// The director has stopped.
 pub async fn run<R: Resolver>(
     director: Handle,
     mut resolver: R,
-    reflects: impl Fn(u32) -> bool,
+    mut network: watch::Receiver<Network>,
 ) -> Result<(), DirectorError> {
     let mut wanted = director.wanted();
+    let mut found = BTreeMap::new();
     let mut watched = BTreeSet::new();
     wanted.mark_changed();
     loop {
-        tokio::select! {
+        let ways: Vec<_> = tokio::select! {
             changed = wanted.changed() => {
                 if changed.is_err() {
                     return Ok(());
                 }
-                let addresses = wanted.borrow_and_update().addresses.clone();
-                if addresses != watched {
-                    watched.clone_from(&addresses);
-                    resolver.watch(addresses);
+                let wanted = wanted.borrow_and_update();
+                if wanted.addresses != watched {
+                    watched.clone_from(&wanted.addresses);
+                    found.retain(|address, _| watched.contains(address));
+                    resolver.watch(watched.clone());
                 }
+                continue;
             }
             reports = resolver.changed() => {
                 let Some(reports) = reports else { return Ok(()) };
-                let ways = reports.into_iter().map(|report| way(report, &reflects)).collect();
-                director.resolve(ways).await?;
+                let network = network.borrow();
+                let told = reports.into_iter().map(|Report { address, resolution }| {
+                    let told = (address, way(&resolution, &network));
+                    found.insert(address, resolution);
+                    told
+                });
+                told.collect()
             }
-        }
+            changed = network.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                let network = network.borrow_and_update();
+                found.iter().map(|(address, it)| (*address, way(it, &network))).collect()
+            }
+        };
+        director.resolve(ways).await?;
     }
 }
 
-fn way(report: Report, reflects: impl Fn(u32) -> bool) -> (IpAddr, Way) {
-    let way = match report.resolution {
-        Resolution::Resolved(hop) => Way::Hop(Hop {
-            reflects: reflects(hop.interface),
-            interface: hop.interface,
-            interface_name: hop.interface_name,
-            mtu: hop.mtu,
-            destination: hop.dst_mac,
-            source: hop.src_mac,
-            from: hop.source,
-        }),
-        Resolution::Local => Way::None("it is an address of the director itself".to_owned()),
+fn way(resolution: &Resolution, network: &Network) -> Way {
+    match resolution {
+        Resolution::Resolved(next_hop) => hop(next_hop, network).unwrap_or_else(Way::None),
+        Resolution::Local => Way::Local,
         Resolution::Unresolved(why) => Way::None(why.to_string()),
-    };
-    (report.address, way)
+    }
+}
+
+fn hop(next: &NextHop, network: &Network) -> Result<Way, String> {
+    let leaving = network.leaving(next.interface).map_err(|why| why.to_string())?;
+    let is_itself = leaving.interface == next.interface;
+    let name = || network.name(leaving.interface);
+    Ok(Way::Hop(Hop {
+        reflects: network.reflects(leaving.interface),
+        interface: leaving.interface,
+        interface_name: if is_itself { next.interface_name.clone() } else { name() },
+        mtu: next.mtu,
+        destination: next.dst_mac,
+        source: next.src_mac,
+        from: next.source,
+        tags: leaving.tags,
+    }))
 }

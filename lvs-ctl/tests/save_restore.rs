@@ -82,7 +82,7 @@ struct Line {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn ipvsadm_save_and_restore_are_identity_but_for_thresholds(tables in vec(table(), 4)) {

@@ -9,7 +9,7 @@ use lvs_common::{
     verdict::{Reason, Verdict},
 };
 
-use crate::{account, ip::Ip, packet::Packet, tables::Tables};
+use crate::{account, forward::send, ip::Ip, packet::Packet, tables::Tables};
 
 const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
@@ -93,11 +93,12 @@ pub(crate) fn begin<T: Tables>(
 ) -> Result<Connection, Verdict> {
     let (tunables, now) = (tables.tunables(), tables.now());
     let dest = tables.dest(slot).ok_or(BROKEN)?;
-    let (method, next_hop) = (dest.method, dest.next_hop);
-    let direction = inward(method);
-    let state = transitions(packet, direction, tunables).after(packet.none());
+    let next_hop = dest.next_hop;
     let keeps = keeps_port || dest.port == Be16::new(0);
     let port = if keeps { packet.destination_port } else { dest.port };
+    let method = method(packet, dest, port, tables)?;
+    let direction = inward(method);
+    let state = transitions(packet, direction, tunables).after(packet.none());
     let address = tables.short(T::Address::narrow(dest.address));
     let flags = if templated { word::TEMPLATED } else { 0 };
     let expires = now.wrapping_add(timeout::<T>(tunables, state));
@@ -126,6 +127,28 @@ pub(crate) fn begin<T: Tables>(
             Ok(Connection { dest: slot, next_hop, method, keeps_port: hit.entry.keeps_port() })
         }
     }
+}
+
+/// How a new connection's packets reach the real server. To the director itself they go as they are: the
+/// stack answers from where it was asked, so that there is nothing to translate, and no reply to be seen.
+///
+/// # Errors
+/// The real server is the director itself, on another port.
+#[inline(always)]
+fn method<T: Tables>(
+    packet: &Packet<T::Address>,
+    dest: &Dest,
+    port: Be16,
+    tables: &T,
+) -> Result<Method, Verdict> {
+    let is_local = || send::hop(dest.next_hop, tables).err() == Some(send::LOCAL);
+    if dest.method != Method::MASQ || !is_local() {
+        return Ok(dest.method);
+    }
+    if port != packet.destination_port {
+        return Err(Verdict::Drop(Reason::LocalPort));
+    }
+    Ok(Method::DIRECT_ROUTE)
 }
 
 /// What stands in the table now: this, or what another CPU was faster with.
@@ -161,12 +184,16 @@ pub(crate) fn insert<T: Tables>(
 /// The connection of this packet alone (one-packet scheduling), which nobody remembers.
 #[inline(always)]
 pub(crate) fn fleeting<T: Tables>(
+    packet: &Packet<T::Address>,
     slot: u32,
     keeps_port: bool,
     tables: &T,
 ) -> Result<Connection, Verdict> {
     let dest = tables.dest(slot).ok_or(BROKEN)?;
-    Ok(Connection { dest: slot, next_hop: dest.next_hop, method: dest.method, keeps_port })
+    let keeps = keeps_port || dest.port == Be16::new(0);
+    let port = if keeps { packet.destination_port } else { dest.port };
+    let method = method(packet, dest, port, tables)?;
+    Ok(Connection { dest: slot, next_hop: dest.next_hop, method, keeps_port })
 }
 
 /// Ends a connection; its accounts are settled by whoever really ended it.

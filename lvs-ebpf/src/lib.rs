@@ -29,11 +29,12 @@ pub mod persist;
 pub mod probe;
 pub mod schedule;
 pub mod tables;
+pub mod vlan;
 
 use lvs_common::{
     map::Method,
     verdict::{Reason, Verdict},
-    wire::Frame,
+    wire::{Ethernet, Frame},
 };
 
 pub use self::{
@@ -183,7 +184,12 @@ pub fn rest<F: Frame, T: Tables>(
         account::reply(packet, reply.dest, tables);
         return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
-    if is_request || probe::may_answer(packet, tables) {
+    if is_request {
+        let ethernet = frame.at::<Ethernet>(0).ok_or(parse::MALFORMED)?;
+        let is_host = tables.is_host(ethernet.destination);
+        return if is_host { Ok(None) } else { Err(Verdict::Pass(Reason::NotHost)) };
+    }
+    if probe::may_answer(packet, tables) {
         return Ok(None);
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))

@@ -20,37 +20,43 @@ mod program {
     use crate::kernel::{clock, probe, way, way6};
 
     /// The director's program, one an interface.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs(context: XdpContext) -> u32 {
         way::direct(&context)
     }
 
     /// The same for IPv6: what `lvs` goes on with.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs6(context: XdpContext) -> u32 {
         way6::direct(&context)
     }
 
     /// The rest of it: what both go on with.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs_rest(context: XdpContext) -> u32 {
         way::rest(&context)
     }
 
     /// The way into tunnels: what all of these go on with.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs_wrap(context: XdpContext) -> u32 {
         way::wraps(&context)
     }
 
     /// The same of packets of IPv6.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs_wrap6(context: XdpContext) -> u32 {
         way6::wraps(&context)
     }
 
+    /// The way of frames with VLAN tags.
+    #[xdp(frags)]
+    pub fn lvs_tagged(context: XdpContext) -> u32 {
+        way::tagged(&context)
+    }
+
     /// Health checks' way to real servers; on the peer of the device that stand-ins are routed to.
-    #[xdp]
+    #[xdp(frags)]
     pub fn lvs_probe(context: XdpContext) -> u32 {
         probe::leave(&context)
     }

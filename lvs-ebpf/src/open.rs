@@ -73,7 +73,7 @@ pub fn begin<T: Tables>(
     let Opening { dest, keeps_port, is_templated, is_one_packet } = opening;
     if is_one_packet {
         account::one_packet(dest, tables);
-        return connection::fleeting(dest, keeps_port, tables);
+        return connection::fleeting(packet, dest, keeps_port, tables);
     }
     connection::begin(packet, dest, keeps_port, is_templated, tables)
 }

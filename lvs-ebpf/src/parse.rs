@@ -7,7 +7,7 @@ use lvs_common::{
     net::{Be16, protocol},
     sctp_state::Event,
     verdict::{Reason, Verdict},
-    wire::{Chunk, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet, Frame, Sctp, Tcp, Udp, chunk},
+    wire::{Chunk, Ethernet, Frame, Sctp, Tcp, Udp, chunk},
 };
 
 use crate::{
@@ -36,8 +36,7 @@ pub(crate) fn parse_plain<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdi
 fn network<A: Ip, F: Frame>(frame: &F) -> Result<(), Verdict> {
     let ethernet = frame.at::<Ethernet>(0).ok_or(MALFORMED)?;
     if ethernet.ethertype != A::ETHERTYPE {
-        let tagged = ethernet.ethertype == ETHERTYPE_VLAN || ethernet.ethertype == ETHERTYPE_QINQ;
-        return Err(Verdict::Pass(if tagged { Reason::Tagged } else { Reason::NotIp }));
+        return Err(Verdict::Pass(Reason::NotIp));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use lvs_common::{
     conntable::{self, Buckets, Done, Entry, Hit, Key, New, ends::Ends},
     map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
-    net::{Be32, crc32c},
+    net::{Be32, Mac, crc32c},
     verdict::Reason,
 };
 
@@ -37,6 +37,8 @@ pub trait Tables: Sized {
     /// Whether the program runs in a generic hook, on packets that the stack has already seen.
     fn is_generic(&self) -> bool;
 
+    /// Whether a frame to this link-layer address is for the director.
+    fn is_host(&self, mac: Mac) -> bool;
     /// Whether some service may have this address.
     fn is_vip(&self, address: Self::Address) -> bool;
     /// Whether some masqueraded real server may have this address.

@@ -17,12 +17,15 @@ use std::{
 };
 
 use lvs_ctl::{
-    dataplane::kernel::{Kernel, attach::Hook, load},
+    dataplane::{
+        DataPlane as _,
+        kernel::{Kernel, load},
+    },
     director::{self, ChangeRequest, Handle, Options, ThisHost},
     health::ways::Ways,
     model::{
-        Change, Checksum, Dest, DestAddr, Method, Protocol, SchedulerFlags, Service, ServiceId,
-        Tunnel,
+        Carrier, Change, Checksum, Dest, DestAddr, Hook, Interface, Method, Network, Protocol,
+        SchedulerFlags, Service, ServiceId, Tunnel,
         health::{Cause, Errand, NoWay, Transport, Via},
     },
     netlink::{Rtnetlink, link, probe},
@@ -33,6 +36,7 @@ use lvs_tests::{prelude::*, tunnel::GUE_PORT};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -215,21 +219,32 @@ fn told(hook: Hook) {
 async fn direct(hook: Hook, pin_dir: std::path::PathBuf, cases: Vec<Case>) -> Vec<String> {
     let options = load::Options { pin_dir, connections: 1024, connections6: 1024 };
     let mut kernel = Kernel::new(&options).unwrap();
-    let mut carrying = BTreeSet::new();
+    let mut network = Network::default();
     for interface in ["eth0", "eth1"] {
         kernel.attach(interface, hook, "to be tried".to_owned()).unwrap();
-        carrying.insert(link::by_name(interface).await.unwrap().unwrap().index);
+        let link = link::by_name(interface).await.unwrap().unwrap();
+        let found = Interface {
+            name: link.name,
+            mac: link.mac,
+            kind: link.kind,
+            under: None,
+            master: None,
+        };
+        network.interfaces.insert(link.index, found);
+        network.carriers.insert(link.index, Carrier { hook, reflects: false });
     }
+    kernel.set_network(&network).unwrap();
+    let (_tell, told) = watch::channel(network);
     let device = probe::set_up("a test").await.unwrap();
     kernel.probe_by(device.far).unwrap();
     let probing = kernel.probing().unwrap();
     let owner = director::Director::new(kernel, Box::new(ThisHost::new()), Options::default());
     let (handle, thread) = director::spawn(owner);
-    let resolving = resolve::run(handle.clone(), Rtnetlink::start().unwrap(), |_| false);
+    let resolving = resolve::run(handle.clone(), Rtnetlink::start().unwrap(), told.clone());
     let resolving = tokio::spawn(resolving);
     add(&handle, &cases).await;
 
-    let ways = Arc::new(ThroughService::new(probing, &handle, carrying));
+    let ways = Arc::new(ThroughService::new(probing, &handle, told));
     let mut running = tokio::task::JoinSet::new();
     for case in cases {
         let ways = Arc::clone(&ways);

@@ -49,7 +49,7 @@ fn requests(mode: Mode) {
         .map(|(name, _)| {
             let http = ways().map(|(port, _)| port).collect();
             let udp = ways().map(|(port, _)| port).collect();
-            Web::start(topology.host(name), &Services { http, echo: vec![], udp }).unwrap()
+            Web::start(topology.host(name), &Services { http, udp, ..Services::default() }).unwrap()
         })
         .collect();
     let cluster = Cluster::with(topology, web, mode);

@@ -14,7 +14,7 @@ use std::{
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// The device's name.
+/// The device's name, unless it is to have another.
 pub const DEVICE: &str = "decap0";
 
 /// `TUNSETIFF`, `IFF_TUN` and `IFF_NO_PI` of `linux/if_tun.h`.
@@ -125,20 +125,20 @@ impl Wrap {
     }
 }
 
-/// Makes the device; it goes with the process.
+/// Makes the device; it goes with the process. Of a name that is too long the beginning is used.
 ///
 /// # Errors
 ///
 /// When the process is not root or the kernel has no TUN devices.
-pub fn device() -> io::Result<File> {
+pub fn device(called: &str) -> io::Result<File> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
     let mut name = [0; libc::IFNAMSIZ];
-    for (to, from) in name.iter_mut().zip(DEVICE.bytes()) {
+    for (to, from) in name[..libc::IFNAMSIZ - 1].iter_mut().zip(called.bytes()) {
         *to = c_char::from_ne_bytes([from]);
     }
     let flags = libc::__c_anonymous_ifr_ifru { ifru_flags: TUN | NO_PI };
     let request = libc::ifreq { ifr_name: name, ifr_ifru: flags };
-    // SAFETY: the call reads a live request, whose name is NUL-terminated (shorter than the zeroed array).
+    // SAFETY: the call reads a live request, whose name is NUL-terminated (the zeroed array's last byte is left).
     let result = unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, &raw const request) };
     Errno::result(result)?;
     Ok(device)

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long the controller may take to verify, load and attach its program and to open its socket.
-const START_LIMIT: Duration = Duration::from_mins(1);
+const START_LIMIT: Duration = Duration::from_mins(3);
 
 /// How long it may take to end when asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -207,21 +207,27 @@ impl Director {
         crate::netns::text("lvs-ctl detach", &output).map(drop)
     }
 
-    /// Runs a line of shell on the director: `lvs-ctl` and, by these names, `ipvsadm`,
-    /// `ipvsadm-save` and `ipvsadm-restore` are this controller's; files it names lie in the lab.
-    pub fn shell(&self, line: &str) -> Result<Said> {
-        self.netns.lab().note(format!("director$ {line}"));
+    /// A command on the director, in the lab's directory: `lvs-ctl` and, by these names, `ipvsadm`,
+    /// `ipvsadm-save` and `ipvsadm-restore` are this controller's.
+    pub fn command(&self, program: &str) -> Command {
         let path = env::var("PATH").unwrap_or_default();
-        let output = self
-            .netns
-            .command("sh")
-            .args(["-c", line])
+        let mut command = self.netns.command(program);
+        command
             .env("PATH", format!("{}:{path}", self.places.names.display()))
             .env("LVS_SOCKET", &self.places.socket)
             .env("LVS_PIN_DIR", &self.places.pins)
             .env("LVS_STATE_DIR", &self.places.state)
             .env("LVS_CONFIG", &self.places.config)
-            .current_dir(&self.places.directory)
+            .current_dir(&self.places.directory);
+        command
+    }
+
+    /// Runs a line of shell on the director, as [`Self::command`] does; files it names lie in the lab.
+    pub fn shell(&self, line: &str) -> Result<Said> {
+        self.netns.lab().note(format!("director$ {line}"));
+        let output = self
+            .command("sh")
+            .args(["-c", line])
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("running {line}"))?;
@@ -242,6 +248,12 @@ impl Director {
     /// Runs `lvs-ctl` with these arguments; all must be well. Returns what it printed.
     pub fn lvs_ctl(&self, arguments: &str) -> Result<String> {
         self.shell(&format!("lvs-ctl {arguments}"))?.ok()
+    }
+
+    /// The controller's process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.controller.as_ref().map(Process::pid)
     }
 
     /// What the controller has logged since the first start.

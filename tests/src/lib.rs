@@ -13,6 +13,7 @@
 //! | [`offload`] | checksum offload and GRO of an interface |
 //! | [`topology`], [`layout`] | hosts, switches, links; the clusters of the operator's manual |
 //! | [`serve`], [`web`] | the real servers' services, and starting them |
+//! | [`devices`] | which devices the kernel has |
 //! | [`decap`], [`tunnel`] | their ends of tunnels, and starting them |
 //! | [`client`] | real TCP, HTTP, UDP and ICMP clients |
 //! | [`split`] | who answered how often |
@@ -31,6 +32,7 @@ pub mod capture;
 pub mod client;
 pub mod content;
 pub mod decap;
+pub mod devices;
 pub mod director;
 pub mod lab;
 pub mod layout;

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     decap,
+    netns::Netns,
     process::Process,
     topology::Host,
     web::{READY, peer_program},
@@ -28,15 +29,19 @@ impl TunnelEnd {
     ///
     /// When `lab-peer` is not found or says no: with what it said.
     pub fn start(host: &Host) -> Result<Self> {
-        let netns = host.netns();
+        Self::start_in(host.netns())
+    }
+
+    /// The same in a namespace that is no topology's.
+    pub fn start_in(netns: &Netns) -> Result<Self> {
         let mut command = netns.command(peer_program()?);
         command.args(["decap", "--gue", &GUE_PORT.to_string()]);
-        let log = netns.lab().directory().join(format!("decap-{}.log", host.name()));
+        let log = netns.lab().directory().join(format!("decap-{}.log", netns.name()));
         let (process, stdout) = Process::start_talking(command, &log)?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         if line.trim() != READY {
-            bail!("tunnels do not end at {}: {}", host.name(), process.log());
+            bail!("tunnels do not end at {}: {}", netns.name(), process.log());
         }
         netns.ip(&[format!("link set {} up", decap::DEVICE)])?;
         Ok(Self { process })

@@ -20,13 +20,15 @@ pub struct Services {
     pub echo: Vec<u16>,
     /// UDP echo ([`crate::serve::udp`]).
     pub udp: Vec<u16>,
+    /// The TCP echo over SCTP.
+    pub sctp: Vec<u16>,
 }
 
 impl Services {
     /// HTTP on port 80, TCP echo on 3306, UDP echo on 53.
     #[must_use]
     pub fn usual() -> Self {
-        Self { http: vec![80], echo: vec![3306], udp: vec![53] }
+        Self { http: vec![80], echo: vec![3306], udp: vec![53], sctp: vec![] }
     }
 }
 
@@ -45,8 +47,12 @@ impl Web {
     pub fn start(host: &Host, services: &Services) -> Result<Self> {
         let mut command = host.netns().command(peer_program()?);
         command.args(["serve", "--name", host.name()]);
-        let ports =
-            [("--http", &services.http), ("--echo", &services.echo), ("--udp", &services.udp)];
+        let ports = [
+            ("--http", &services.http),
+            ("--echo", &services.echo),
+            ("--udp", &services.udp),
+            ("--sctp", &services.sctp),
+        ];
         for (flag, ports) in ports {
             for port in ports {
                 command.arg(flag).arg(port.to_string());

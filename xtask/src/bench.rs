@@ -12,7 +12,10 @@ use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
 /// when a packet does not go where it should. Takes two minutes; compare within one table only. Needs
 /// root: an ordinary user goes through sudo, after building. See docs/performance.md.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -27,10 +30,24 @@ pub(crate) struct Bench {
     flows: Option<u32>,
 }
 
+/// What else is measured.
+#[derive(clap::Subcommand)]
+enum Part {
+    /// Measure the control plane: commands, restoring and saving, while packets flow
+    Control {
+        /// How often each command is run
+        #[arg(long, default_value_t = 100)]
+        runs: usize,
+    },
+}
+
 impl Verb for Bench {
     const NEEDS: Needs = Needs::Traffic;
 
     fn run(self) -> Result<()> {
+        if let Some(Part::Control { runs }) = self.part {
+            return control(runs);
+        }
         quietly(&mut workspace::bpf_cargo_bench("build")?)?;
         let mut build = workspace::cargo();
         // Not in release: what is measured runs in the kernel.
@@ -48,6 +65,15 @@ impl Verb for Bench {
         }
         quietly(&mut bench)
     }
+}
+
+fn control(runs: usize) -> Result<()> {
+    let mut build = workspace::cargo();
+    build.args(["build", "--release", "--package", "lvs-ctl", "--package", "lvs-tests"]);
+    build.args(["--bin", "lvs-ctl", "--bin", "lvs-control", "--bin", "lab-peer"]);
+    quietly(&mut build)?;
+    let mut bench = Root::find().command(workspace::target()?.join("release/lvs-control"))?;
+    quietly(bench.args(["--runs", &runs.to_string()]))
 }
 
 /// Runs the command; what it prints is all that is printed.

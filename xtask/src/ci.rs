@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::{
+    other_kernel,
     setup::Needs,
     steps::{self, Step, Tally, step},
     test, test_programs, tidy,
@@ -12,7 +13,8 @@ use crate::{
 
 /// Run all that is checked before a change is accepted
 ///
-/// The project's own rules, formatting, lints of host and packet program, then every test. Stops
+/// The project's own rules, formatting, lints of host and packet program, then every test, and a choice of them on
+/// another kernel. Stops
 /// at the first step that fails.
 #[derive(clap::Args)]
 pub(crate) struct Ci {
@@ -30,12 +32,15 @@ const LINTS: &[Step] = &[
     step("clippy of the program", clippy_bpf),
 ];
 
+/// After the tests.
+const KERNELS: &[Step] = &[step("kernel 6.1", other_kernel::step)];
+
 impl Verb for Ci {
     const NEEDS: Needs = Needs::Build;
 
     fn run(self) -> Result<()> {
-        let tests = if self.lints { &[] } else { test::STEPS };
-        steps::run(LINTS.iter().chain(tests))
+        let (tests, kernels) = if self.lints { (&[][..], &[][..]) } else { (test::STEPS, KERNELS) };
+        steps::run(LINTS.iter().chain(tests).chain(kernels))
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod bpf_cargo;
+mod other_kernel;
 mod privilege;
 mod steps;
 mod test_programs;
@@ -28,6 +29,9 @@ verb::verbs! {
     bench::Bench,
     oracle::Oracle,
     package::Package,
+    kernel_test::KernelTest,
+    fuzz::Fuzz,
+    guest::Guest,
     tidy::Tidy,
     ci::Ci,
 }

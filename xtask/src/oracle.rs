@@ -46,5 +46,10 @@ pub(crate) fn step(tally: &mut Tally) -> Result<()> {
 }
 
 fn command() -> Result<Command> {
-    Root::find().command(workspace::target()?.join("debug/oracle"))
+    Root::find().command(program()?)
+}
+
+/// The program that plays them, once it is built.
+pub(crate) fn program() -> Result<PathBuf> {
+    Ok(workspace::target()?.join("debug/oracle"))
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    check_object, oracle,
+    check_object, oracle, other_kernel,
     setup::{self, Needs},
     steps::{self, Step, step},
     test_programs,
@@ -15,7 +15,14 @@ use crate::{
 /// Stops at the first step that fails. Tests of the whole need root: for an ordinary user they go
 /// through sudo.
 #[derive(clap::Args)]
-pub(crate) struct Test {}
+pub(crate) struct Test {
+    /// Instead: what depends on the kernel, on Debian's kernel of this version, under QEMU: 6.1
+    #[arg(long, value_name = "VERSION")]
+    kernel: Option<String>,
+    /// On that kernel, all tests that need root, not the choice that is done in minutes
+    #[arg(long, requires = "kernel")]
+    all: bool,
+}
 
 /// In this order; a new step is a line.
 pub(crate) const STEPS: &[Step] = &[
@@ -32,6 +39,9 @@ impl Verb for Test {
     const NEEDS: Needs = Needs::Nothing;
 
     fn run(self) -> Result<()> {
-        steps::run(STEPS)
+        match self.kernel {
+            None => steps::run(STEPS),
+            Some(version) => other_kernel::test(&version, self.all),
+        }
     }
 }

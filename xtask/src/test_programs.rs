@@ -60,9 +60,34 @@ pub(crate) fn run_doc(tally: &mut Tally) -> Result<()> {
     count(&mut cargo_test(&["--doc"]), tally)
 }
 
+/// Commands that run those of root's programs for which `choose` names arguments.
+pub(crate) fn commands(choose: impl Fn(&str) -> Option<Vec<&'static str>>) -> Result<Vec<Command>> {
+    let programs = built()?;
+    let of_root = programs.iter().filter(|program| program.needs_root());
+    let chosen = of_root.filter_map(|program| Some((program, choose(program.name())?)));
+    Ok(chosen
+        .map(|(program, arguments)| {
+            let mut command = Command::new(&program.file);
+            program.place(&mut command).args(arguments);
+            command
+        })
+        .collect())
+}
+
 impl TestProgram {
     fn needs_root(&self) -> bool {
         self.package.file_name().is_some_and(|name| name == NEEDS_ROOT)
+    }
+
+    /// As its package calls it: the file's without the hash behind.
+    fn name(&self) -> &str {
+        let stem = self.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        stem.rsplit_once('-').map_or(stem, |(name, _)| name)
+    }
+
+    /// Where it runs, and what it is told: as cargo does.
+    fn place<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package)
     }
 }
 
@@ -94,8 +119,7 @@ fn test_program(message: &str) -> Option<TestProgram> {
 }
 
 fn run(program: &TestProgram, mut command: Command, tally: &mut Tally) -> Result<()> {
-    // As cargo does.
-    command.current_dir(&program.package).env("CARGO_MANIFEST_DIR", &program.package);
+    program.place(&mut command);
     if std::io::stdout().is_terminal() {
         command.args(["--color", "always"]);
     }
@@ -129,6 +153,7 @@ mod tests {
         let program = test_program(message).unwrap();
         assert_eq!(program.file, Path::new("/w/target/debug/deps/e2e-1"));
         assert!(program.needs_root());
+        assert_eq!(program.name(), "e2e");
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //! | `TABLES` | `u16`, a position in the pool | bucket | controller |
 //! | `DESTS` | [`Dest`] | dest slot | controller |
 //! | `NEXT_HOPS` | [`NextHop`] | hop slot | controller |
+//! | `BELOW` | [`Below`] | interface | controller |
+//! | `HOST_MACS` | 1 | [`HostMac`] | controller |
 //! | `MARKS` | [`MarkRule`] | order of precedence | controller |
 //! | `CONNS` | a bucket of [`conntable`](crate::conntable) | hash | program; the sweeper frees |
 //! | `CONNS6` | a bucket with [ends](crate::conntable::ends) | hash | program; the sweeper frees |
@@ -27,9 +29,11 @@
 //! that is itself an array: an element is then reached by adding to one address, without a call.
 
 mod addresses;
+mod below;
 mod called;
 mod counters;
 mod dest;
+mod host_mac;
 mod load;
 mod marks;
 mod next_hop;
@@ -39,9 +43,11 @@ mod service;
 mod tunables;
 
 pub use addresses::Addresses;
+pub use below::Below;
 pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
+pub use host_mac::HostMac;
 pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
@@ -61,8 +67,10 @@ pub mod rest {
     pub const WRAP: u32 = 4;
     /// The same of packets of IPv6.
     pub const WRAP6: u32 = 6;
+    /// The way of frames with VLAN tags.
+    pub const TAGGED: u32 = 8;
     /// How many places there are.
-    pub const PLACES: usize = 8;
+    pub const PLACES: usize = 10;
 }
 
 /// Names that the kernel shows; it cuts them at fifteen bytes.
@@ -89,6 +97,10 @@ pub mod name {
     pub const DESTS: &str = "DESTS";
     /// Next hops.
     pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// What lies below VLANs' interfaces.
+    pub const BELOW: &str = "BELOW";
+    /// The host's own link-layer addresses.
+    pub const HOST_MACS: &str = "HOST_MACS";
     /// Rules that mark packets.
     pub const MARKS: &str = "MARKS";
     /// Connections a real server has.
@@ -111,6 +123,10 @@ pub mod name {
 pub const MAX_DESTS: usize = 1 << 17;
 /// Next hops in use at a time.
 pub const MAX_NEXT_HOPS: usize = 1 << 16;
+/// Interfaces of VLANs.
+pub const MAX_BELOW: usize = 1 << 13;
+/// Link-layer addresses of the host.
+pub const MAX_HOST_MACS: usize = 1 << 13;
 /// Places in the pools of all services together; twice the dests, since an edit writes a new pool
 /// before it gives the old one up.
 pub const MAX_POOL_ENTRIES: usize = 1 << 18;
@@ -137,9 +153,11 @@ macro_rules! map_type {
 
 map_type!(
     Addresses: 16_384,
+    Below: 12,
     Called: 24,
     Counters: 40,
     Dest: 64,
+    HostMac: 8,
     Load: 32,
     MarkRule: 32,
     NextHop: 48,

@@ -46,6 +46,8 @@ pub struct Tunables {
     pub kinds: u32,
     /// `sloppy_sctp`, as in IPVS: a connection may begin with any chunk but ABORT.
     pub sloppy_sctp: u32,
+    /// 1 once `HOST_MACS` holds every link-layer address of the host.
+    pub knows_macs: u32,
     /// Number of the interface that answers to health checks leave by
     /// ([`probe::PEER`](super::probe::PEER)); 0: nobody checks through services.
     pub probes: u32,
@@ -54,7 +56,7 @@ pub struct Tunables {
     /// That of IPv6's, its first half.
     pub stand_ins6: [Be32; 2],
     /// Zero.
-    pub pad: [u32; 2],
+    pub pad: u32,
 }
 
 impl Tunables {

@@ -8,6 +8,7 @@ mod sctp;
 mod tcp;
 mod tunnel;
 mod udp;
+mod vlan;
 
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
 pub use icmp::Icmp;
@@ -17,6 +18,7 @@ pub use sctp::{Chunk, Sctp, chunk};
 pub use tcp::Tcp;
 pub use tunnel::{Gre, GreChecksum, Gue};
 pub use udp::Udp;
+pub use vlan::{Behind, Tag, Tags};
 
 use bytemuck::Pod;
 
@@ -40,6 +42,7 @@ macro_rules! wire {
 }
 
 wire!(
+    Behind: 4,
     Ethernet: 14,
     Extension: 4,
     Gre: 4,
@@ -58,6 +61,11 @@ wire!(
 pub trait Frame {
     /// Bytes from the Ethernet header to the end.
     fn len(&self) -> usize;
+
+    /// Whether there are so many bytes from the Ethernet header on, wherever they lie.
+    fn holds(&self, bytes: usize) -> bool {
+        bytes <= self.len()
+    }
 
     /// Whether there is not a single byte.
     fn is_empty(&self) -> bool {
@@ -82,17 +90,28 @@ pub trait Frame {
     fn cut(&mut self, len: usize) -> bool;
 
     /// The RFC 1071 sum of `bytes` from `offset` on, folded, not complemented; `None` when the frame
-    /// has not so many, or they are more than a link carries.
+    /// has not so many in its first buffer, or they are more than a link carries.
     fn sum(&self, offset: usize, bytes: usize) -> Option<u16>;
+
+    /// The same, wherever they lie.
+    fn sum_scattered(&self, offset: usize, bytes: usize) -> Option<u16> {
+        self.sum(offset, bytes)
+    }
 
     /// Number of the interface that the frame came in by.
     fn ingress(&self) -> u32;
+
+    /// The VLAN tags that were taken off it.
+    fn tags(&self) -> Tags;
+
+    /// Says which were.
+    fn set_tags(&mut self, tags: Tags);
 }
 
 /// A frame in host memory, for tests and fuzzing.
 #[cfg(any(test, feature = "host"))]
 pub mod host {
-    use super::{Frame, Wire};
+    use super::{Frame, Tags, Wire};
     use crate::net::checksum;
 
     /// Bytes before the Ethernet header, so that the network header is aligned.
@@ -108,6 +127,7 @@ pub mod host {
         len: usize,
         headroom: usize,
         ingress: u32,
+        tags: Tags,
     }
 
     impl VecFrame {
@@ -115,7 +135,8 @@ pub mod host {
         #[must_use]
         pub fn new(bytes: &[u8], ingress: u32) -> Self {
             let words = vec![0; (PAD + bytes.len()).div_ceil(size_of::<u64>())];
-            let mut frame = Self { words, len: bytes.len(), headroom: HEADROOM, ingress };
+            let (len, headroom, tags) = (bytes.len(), HEADROOM, Tags::NONE);
+            let mut frame = Self { words, len, headroom, ingress, tags };
             frame.bytes_mut().copy_from_slice(bytes);
             frame
         }
@@ -154,13 +175,14 @@ pub mod host {
         fn grow(&mut self, bytes: usize) -> bool {
             let Some(headroom) = self.headroom.checked_sub(bytes) else { return false };
             let grown = [&vec![0; bytes], self.bytes()].concat();
-            *self = Self::new(&grown, self.ingress).with_headroom(headroom);
+            *self = Self { headroom, tags: self.tags, ..Self::new(&grown, self.ingress) };
             true
         }
 
         fn shrink(&mut self, bytes: usize) -> bool {
             let Some(rest) = self.bytes().get(bytes..) else { return false };
-            *self = Self::new(rest, self.ingress).with_headroom(self.headroom + bytes);
+            let headroom = self.headroom + bytes;
+            *self = Self { headroom, tags: self.tags, ..Self::new(rest, self.ingress) };
             true
         }
 
@@ -176,6 +198,14 @@ pub mod host {
 
         fn ingress(&self) -> u32 {
             self.ingress
+        }
+
+        fn tags(&self) -> Tags {
+            self.tags
+        }
+
+        fn set_tags(&mut self, tags: Tags) {
+            self.tags = tags;
         }
     }
 }

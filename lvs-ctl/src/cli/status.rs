@@ -42,9 +42,14 @@ fn interfaces(plane: &PlaneStatus) -> String {
 fn next_hops(plane: &PlaneStatus) -> String {
     let rows = plane.next_hops.iter().map(|it| {
         let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
-        let state =
-            it.unresolved.as_ref().map_or_else(|| "ok".into(), |why| format!("unresolved: {why}"));
-        [it.dest.to_string(), known(&it.interface), known(&it.mac), state]
+        let state = match &it.unresolved {
+            Some(why) => format!("unresolved: {why}"),
+            None if it.local => "local: the director itself".to_owned(),
+            None => "ok".to_owned(),
+        };
+        let vlans = it.vlans.iter().map(|vlan| format!(" vlan {vlan}"));
+        let interface = [known(&it.interface)].into_iter().chain(vlans).collect();
+        [it.dest.to_string(), interface, known(&it.mac), state]
     });
     section(&["BACKEND", "INTERFACE", "MAC", "STATE"], &rows.collect::<Vec<_>>())
 }

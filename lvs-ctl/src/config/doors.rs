@@ -74,7 +74,6 @@ impl Api {
 }
 
 impl MetricsDoor {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -2,14 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 
 use crate::{
     dataplane::kernel::{Kernel, probing::Probing},
     director::Handle,
     health::ways::{Direct, Ways},
+    model::Network,
     netlink::probe,
     probe::ThroughService,
 };
@@ -31,10 +33,10 @@ pub(super) async fn set_up(kernel: &mut Kernel, pin_dir: &Path) -> Option<Probin
 pub(super) fn ways(
     probing: Option<Probing>,
     director: &Handle,
-    carrying: BTreeSet<u32>,
+    network: watch::Receiver<Network>,
 ) -> Arc<dyn Ways> {
     match probing {
-        Some(probing) => Arc::new(ThroughService::new(probing, director, carrying)),
+        Some(probing) => Arc::new(ThroughService::new(probing, director, network)),
         None => Arc::new(Direct),
     }
 }

@@ -10,8 +10,8 @@ use std::{
 use super::{Connections, DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Connection, Counters, DestAddr, Hop, Load, MarkRule, PlaneStatus, ServiceId, Table,
-        Timeouts, Tunables,
+        Connection, Counters, DestAddr, Load, MarkRule, PlaneStatus, ServiceId, Table, Timeouts,
+        Tunables, Way,
     },
     plan::PlanError,
 };
@@ -41,7 +41,7 @@ pub struct State {
     /// What [`DataPlane::connections`] shows.
     pub connections: Vec<Connection>,
     /// What was said by [`DataPlane::resolve`].
-    pub ways: BTreeMap<IpAddr, Option<Hop>>,
+    pub ways: BTreeMap<IpAddr, Way>,
     /// What [`DataPlane::status`] answers.
     pub status: PlaneStatus,
     /// The services named by each commit so far.
@@ -110,8 +110,8 @@ impl DataPlane for Memory {
         addresses.iter().filter(|address| !state.ways.contains_key(address)).count()
     }
 
-    fn resolve(&mut self, address: IpAddr, hop: Option<&Hop>) -> Result<(), DataPlaneError> {
-        self.state().ways.insert(address, hop.cloned());
+    fn resolve(&mut self, address: IpAddr, way: &Way) -> Result<(), DataPlaneError> {
+        self.state().ways.insert(address, way.clone());
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, net::IpAddr, ops::ControlFlow};
 use self::kernel::KernelError;
 use crate::{
     model::{
-        Change, Connection, Counters, DestAddr, Hop, Invalid, Load, MarkRule, PlaneStatus,
-        ServiceId, Table, Timeouts, Tunables,
+        Change, Connection, Counters, DestAddr, Hook, Invalid, Load, MarkRule, Network,
+        PlaneStatus, ServiceId, Table, Timeouts, Tunables, Way,
     },
     plan::PlanError,
 };
@@ -83,6 +83,11 @@ pub trait DataPlane: Send {
     /// connections.
     fn addresses(&self) -> BTreeSet<IpAddr>;
 
+    /// Another number whenever [`Self::addresses`] are others; `None` if nobody counts.
+    fn addresses_edition(&self) -> Option<u64> {
+        None
+    }
+
     /// How many of them have no way said yet.
     fn unknown(&self) -> usize;
 
@@ -90,7 +95,32 @@ pub trait DataPlane: Send {
     ///
     /// # Errors
     /// The former way stands then.
-    fn resolve(&mut self, address: IpAddr, hop: Option<&Hop>) -> Result<(), DataPlaneError>;
+    fn resolve(&mut self, address: IpAddr, way: &Way) -> Result<(), DataPlaneError>;
+
+    /// Puts the program on an interface, in the place of a former one if there is one there. `why` is for
+    /// the status.
+    ///
+    /// # Errors
+    /// The interface does not take it; another program holds it, perhaps.
+    fn attach(
+        &mut self,
+        _interface: &str,
+        _hook: Hook,
+        _why: String,
+    ) -> Result<(), DataPlaneError> {
+        Ok(())
+    }
+
+    /// An interface that carried the program is gone, or does not take it any more, and why.
+    fn lose(&mut self, _interface: &str, _why: String) {}
+
+    /// Knows these interfaces from now on.
+    ///
+    /// # Errors
+    /// Some of the former ones may still be known.
+    fn set_network(&mut self, _network: &Network) -> Result<(), DataPlaneError> {
+        Ok(())
+    }
 
     /// Lets go of what nothing needs any more: real servers that are gone, after their last
     /// connection. Called every few seconds.

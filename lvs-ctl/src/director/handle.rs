@@ -9,7 +9,10 @@ use super::{
     Listing, MarkListing, PageQuery, ServiceEntry, Settings, Status, TunableListing, Wanted, Who,
     estimator,
 };
-use crate::{dataplane::DataPlane, model::Way};
+use crate::{
+    dataplane::DataPlane,
+    model::{Hook, Network, Way},
+};
 
 type Reply<T> = oneshot::Sender<T>;
 
@@ -24,6 +27,9 @@ enum Message {
     Status(Reply<Status>),
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
     Resolve(Vec<(IpAddr, Way)>),
+    Attach(String, Hook, String, Reply<Result<(), DirectorError>>),
+    Lose(String, String),
+    Network(Network),
     Ping(Reply<()>),
     Tick,
 }
@@ -106,6 +112,38 @@ impl Handle {
     /// The director has stopped.
     pub async fn resolve(&self, ways: Vec<(IpAddr, Way)>) -> Result<(), DirectorError> {
         self.messages.send(Message::Resolve(ways)).await.map_err(|_gone| DirectorError::Stopped)
+    }
+
+    /// See [`DataPlane::attach`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn attach(
+        &self,
+        interface: String,
+        hook: Hook,
+        why: String,
+    ) -> Result<(), DirectorError> {
+        self.ask(|reply| Message::Attach(interface, hook, why, reply)).await?
+    }
+
+    /// See [`DataPlane::lose`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn lose(&self, interface: String, why: String) -> Result<(), DirectorError> {
+        self.messages
+            .send(Message::Lose(interface, why))
+            .await
+            .map_err(|_gone| DirectorError::Stopped)
+    }
+
+    /// See [`DataPlane::set_network`].
+    ///
+    /// # Errors
+    /// The director has stopped.
+    pub async fn set_network(&self, network: Network) -> Result<(), DirectorError> {
+        self.messages.send(Message::Network(network)).await.map_err(|_gone| DirectorError::Stopped)
     }
 
     /// See [`Director::listing`].
@@ -204,6 +242,11 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
             Message::Status(reply) => drop(reply.send(director.status())),
             Message::Watch(reply) => drop(reply.send(director.watch())),
             Message::Resolve(ways) => director.resolve(ways),
+            Message::Attach(interface, hook, why, reply) => {
+                drop(reply.send(director.attach(&interface, hook, why)));
+            }
+            Message::Lose(interface, why) => director.lose(&interface, why),
+            Message::Network(network) => director.set_network(&network),
             Message::Tick => director.tick(),
         }
     }

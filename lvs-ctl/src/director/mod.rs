@@ -34,7 +34,7 @@ pub use self::{
 };
 use crate::{
     dataplane::DataPlane,
-    model::{Host, Snapshot, Table, VirtualService, Way, tunables::TUNABLES},
+    model::{Hook, Host, Network, Snapshot, Table, VirtualService, Way, tunables::TUNABLES},
 };
 
 /// What a director is told when it starts.
@@ -219,6 +219,31 @@ impl<D: DataPlane> Director<D> {
             self.ways.set(address, way, &mut self.plane);
         }
         self.ways.follow(&self.plane);
+    }
+
+    /// Puts the program on an interface.
+    ///
+    /// # Errors
+    /// The interface does not take it.
+    pub fn attach(
+        &mut self,
+        interface: &str,
+        hook: Hook,
+        why: String,
+    ) -> Result<(), DirectorError> {
+        Ok(self.plane.attach(interface, hook, why)?)
+    }
+
+    /// An interface does not carry the program any more.
+    pub fn lose(&mut self, interface: &str, why: String) {
+        self.plane.lose(interface, why);
+    }
+
+    /// Knows these interfaces from now on.
+    pub fn set_network(&mut self, network: &Network) {
+        if let Err(error) = self.plane.set_network(network) {
+            tracing::error!(%error, "cannot tell the program of the interfaces");
+        }
     }
 
     fn adopt(&mut self, table: Table, revision: u64) -> Result<(), DirectorError> {

@@ -7,6 +7,9 @@ pub(super) const SOURCE: &str = concat!("lvs-ctl ", env!("CARGO_PKG_VERSION"));
 /// What its head names.
 pub(super) const MANUAL: &str = "Linux Virtual Server";
 
+/// None: it would be another page with every build. Nothing at all would not count as a word.
+pub(super) const DATE: &str = " ";
+
 /// A page of the manual.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -26,8 +29,7 @@ impl Writer {
     /// Begins the page `name(section)`, which is about `about`.
     pub(super) fn new(name: &str, section: &str, about: &str) -> Self {
         let mut roff = Roff::new();
-        // Without a date: it would be another page with every build.
-        roff.control("TH", [name, section, "", SOURCE, MANUAL]);
+        roff.control("TH", [name, section, DATE, SOURCE, MANUAL]);
         roff.control("SH", ["NAME"]).text([roman(format!("{name} - {about}"))]);
         Self { file: format!("{name}.{section}"), roff }
     }
@@ -101,6 +103,7 @@ mod tests {
         let mut writer = Writer::new("a", "8", "of a");
         let page = writer.section("B").paragraph(".c `--d`\ne").lines("f\n\n.g").page();
         assert_eq!(page.file, "a.8");
+        assert!(page.text.contains(" 8 \" \" \"lvs"), "{}", page.text);
         let body = page.text.split_once(".SH B\n").unwrap().1;
         assert_eq!(
             body,

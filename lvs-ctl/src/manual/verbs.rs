@@ -5,7 +5,7 @@ use std::io;
 use clap::Command;
 use clap_mangen::Man;
 
-use super::page::{MANUAL, Page, SOURCE, Writer, preamble};
+use super::page::{DATE, MANUAL, Page, SOURCE, Writer, preamble};
 
 const SECTION: &str = "8";
 
@@ -47,12 +47,12 @@ fn collect(command: &Command, pages: &mut Vec<Page>) -> io::Result<()> {
         return Ok(());
     }
     pages.push(Page { file, text: text(command)? });
-    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    verbs.into_iter().try_for_each(|verb| collect(verb, pages))
+    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    verbs.try_for_each(|verb| collect(verb, pages))
 }
 
 fn text(command: &Command) -> io::Result<String> {
-    let man = Man::new(command.clone()).section(SECTION).source(SOURCE).manual(MANUAL).date("");
+    let man = Man::new(command.clone()).section(SECTION).source(SOURCE).manual(MANUAL).date(DATE);
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
@@ -70,9 +70,9 @@ fn text(command: &Command) -> io::Result<String> {
         }
         if command.get_name() == "lvs-ctl" {
             writer.section("FILES");
-            FILES.iter().for_each(|(file, what)| {
+            for (file, what) in FILES {
                 writer.term(&format!("`{file}`"), what);
-            });
+            }
         }
         writer.section("SEE ALSO").paragraph(SEE_ALSO);
     });

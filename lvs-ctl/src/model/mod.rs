@@ -11,6 +11,7 @@ pub mod health;
 mod host;
 mod invalid;
 mod mark;
+mod network;
 mod pool;
 mod prefix;
 mod scheduler;
@@ -31,6 +32,7 @@ pub use self::{
     host::{Host, LinkFacts, LoopbackOnly},
     invalid::{Invalid, Why},
     mark::{MarkRule, Marks, Ports, PortsError, Precedence},
+    network::{Carrier, Hook, Interface, Leaving, Network, NoLeaving, VlanTag},
     pool::{Pool, PoolEntry},
     prefix::{Prefix, PrefixError},
     scheduler::{DEFAULT_SCHEDULER, ENGINES, SCHEDULERS},

@@ -43,6 +43,12 @@ pub struct NextHopStatus {
     pub interface: Option<String>,
     /// The MAC address that they go to, if known.
     pub mac: Option<String>,
+    /// VLANs that packets leave tagged for, the outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vlans: Vec<u16>,
+    /// Whether it is the director itself, whose own stack takes its packets.
+    #[serde(default)]
+    pub local: bool,
     /// Why packets cannot go there, if they cannot.
     pub unresolved: Option<String>,
 }

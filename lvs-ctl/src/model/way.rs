@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
+use super::VlanTag;
+
 /// How packets reach an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
     /// By a frame to this next hop.
     Hop(Hop),
+    /// It is the director's own: its stack takes them.
+    Local,
     /// Not, and why, for an operator to read.
     None(String),
 }
@@ -28,4 +32,6 @@ pub struct Hop {
     pub from: IpAddr,
     /// Whether a frame that came in by the interface may leave it in the driver (`XDP_TX`).
     pub reflects: bool,
+    /// VLAN tags that frames leave with, the outermost first; two at most.
+    pub tags: Vec<VlanTag>,
 }

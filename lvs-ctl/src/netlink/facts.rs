@@ -17,6 +17,8 @@ pub struct LinkFacts {
     pub link: Link,
     /// The driver of a real one ("`virtio_net`", "`mlx5_core`").
     pub driver: Option<String>,
+    /// The bond that it is a port of.
+    pub bond: Option<String>,
     /// What it can do for XDP, where the kernel tells (from 6.3 on).
     pub xdp: Option<XdpFeatures>,
 }
@@ -45,7 +47,12 @@ pub async fn gather(name: &str) -> io::Result<Option<(LinkFacts, Option<PeerFact
     let mut requests = Requests::open(NETLINK_ROUTE)?;
     let Some(link) = link::get_by_name(&mut requests, name).await? else { return Ok(None) };
     let peer = peer(&mut requests, &link).await;
+    let bond = match &link.master {
+        Some((index, kind)) if kind == "bond" => link::get_by_index(&mut requests, *index).await?,
+        _ => None,
+    };
     let facts = LinkFacts {
+        bond: bond.map(|bond| bond.name),
         driver: link.device.as_ref().and_then(|(bus, device)| driver(bus, device)),
         xdp: offload::xdp_features(link.index).await.ok(),
         link,

@@ -19,8 +19,13 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_VLAN_ID: u16 = 1;
+const IFLA_VLAN_PROTOCOL: u16 = 5;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
@@ -62,6 +67,10 @@ pub struct Link {
     pub device: Option<(String, String)>,
     /// The interface it stands on or, for a veth, its peer.
     pub lower: Option<Lower>,
+    /// Of a VLAN's: the tag's ethertype and the VLAN's number.
+    pub vlan: Option<(u16, u16)>,
+    /// The interface that it is a port of, and that one's kind ("bond", "bridge").
+    pub master: Option<(u32, String)>,
     /// The XDP program on it.
     pub xdp: Attached,
 }
@@ -107,6 +116,13 @@ pub enum Attached {
 /// The kernel's, other than that there is none.
 pub async fn by_name(name: &str) -> io::Result<Option<Link>> {
     get_by_name(&mut Requests::open(netlink_sys::protocols::NETLINK_ROUTE)?, name).await
+}
+
+/// All interfaces of this network namespace.
+pub(super) async fn all(requests: &mut Requests) -> io::Result<Vec<Link>> {
+    let skip = RTEXT_FILTER_SKIP_STATS.to_ne_bytes();
+    let question = Message::new(RTM_GETLINK, 0, &[0; FIXED]).with(IFLA_EXT_MASK, &skip);
+    Ok(requests.dump(question).await?.iter().map(read).collect())
 }
 
 /// As [`by_name`], over an open socket.
@@ -180,8 +196,22 @@ fn read(answer: &Message) -> Link {
             .string(IFLA_PARENT_DEV_BUS_NAME)
             .zip(attributes.string(IFLA_PARENT_DEV_NAME)),
         lower: lower(&attributes),
+        vlan: vlan(&attributes.inside(IFLA_LINKINFO)),
+        master: attributes
+            .u32(IFLA_MASTER)
+            .zip(attributes.inside(IFLA_LINKINFO).string(IFLA_INFO_SLAVE_KIND)),
         xdp: attached(attributes.inside(IFLA_XDP).byte(IFLA_XDP_ATTACHED)),
     }
+}
+
+fn vlan(info: &Attributes<'_>) -> Option<(u16, u16)> {
+    if info.string(IFLA_INFO_KIND)? != "vlan" {
+        return None;
+    }
+    let data = info.inside(IFLA_INFO_DATA);
+    // Kernels before 3.10 knew of 802.1Q only, and did not say so.
+    let ethertype = data.u16(IFLA_VLAN_PROTOCOL).map_or(0x8100, u16::from_be);
+    Some((ethertype, data.u16(IFLA_VLAN_ID)?))
 }
 
 fn lower(attributes: &Attributes<'_>) -> Option<Lower> {
@@ -242,6 +272,8 @@ mod tests {
             kind: Some("veth".to_owned()),
             device: None,
             lower: Some(Lower { index: 6, place: Place::Here }),
+            vlan: None,
+            master: None,
             xdp: Attached::Native,
         };
         assert_eq!(read(&veth(None)), expected);
@@ -252,6 +284,33 @@ mod tests {
         let place = |netns| read(&veth(netns)).lower.map(|lower| lower.place);
         assert_eq!(place(Some(0)), Some(Place::Known(0)));
         assert_eq!(place(Some(-1)), Some(Place::Unknown)); // NETNSA_NSID_NOT_ASSIGNED
+    }
+
+    #[test]
+    fn a_vlan_tells_its_tag_and_what_it_stands_on() {
+        let mut data = Vec::new();
+        put_attribute(&mut data, IFLA_VLAN_ID, &200_u16.to_ne_bytes());
+        put_attribute(&mut data, IFLA_VLAN_PROTOCOL, &0x88a8_u16.to_be_bytes());
+        let mut info = Vec::new();
+        put_attribute(&mut info, IFLA_INFO_KIND, b"vlan\0");
+        put_attribute(&mut info, IFLA_INFO_DATA, &data);
+        let link = Message::new(16, 0, &[0; FIXED])
+            .with(IFLA_LINK, &6_u32.to_ne_bytes())
+            .with(IFLA_LINKINFO, &info);
+        let read = read(&link);
+        assert_eq!(read.vlan, Some((0x88a8, 200)));
+        assert_eq!(read.lower, Some(Lower { index: 6, place: Place::Here }));
+        assert_eq!(read.master, None);
+    }
+
+    #[test]
+    fn a_port_tells_its_master() {
+        let mut info = Vec::new();
+        put_attribute(&mut info, IFLA_INFO_SLAVE_KIND, b"bond\0");
+        let link = Message::new(16, 0, &[0; FIXED])
+            .with(IFLA_MASTER, &9_u32.to_ne_bytes())
+            .with(IFLA_LINKINFO, &info);
+        assert_eq!(read(&link).master, Some((9, "bond".to_owned())));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `lookup` | one address to its resolution: route, link, neighbour |
 //! | `route`, `neighbour` | what is asked of the kernel about each, and what its answer means |
 //! | `changes` | which of the watched addresses a kernel notification concerns |
+//! | [`links`] | all interfaces, whenever they change |
 //! | [`link`], `generic`, [`offload`], [`facts`] | interfaces: identity, features, driver, veth peers |
 //! | [`mode`] | native or generic XDP, and why |
 //! | [`probe`] | the device of health checks |
@@ -23,6 +24,7 @@
 pub mod facts;
 pub mod fixed;
 pub mod link;
+pub mod links;
 pub mod mode;
 pub mod offload;
 pub mod probe;

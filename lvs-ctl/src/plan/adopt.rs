@@ -10,9 +10,10 @@ use lvs_common::{
 use super::{
     Op, compile,
     cursor::Listed,
+    dests::Known,
     hops::Hops,
     memory::Eras,
-    planner::{Known, Planned, Planner, capacity},
+    planner::{Planned, Planner, capacity},
     slots::Slots,
     table,
 };
@@ -54,7 +55,7 @@ impl Planner {
         planner.hops = Hops::adopted(&ways);
         for (slot, value) in found.dests {
             let addr = DestAddr { address: value.address.ip(), port: value.port.get() };
-            planner.dests.insert((value.service, addr), Known { slot, value });
+            planner.dests.set((value.service, addr), Known { slot, value });
         }
         for (key, value, pool) in found.services {
             let Ok(kind) = Kind::try_from(value.scheduler) else {

@@ -1,12 +1,13 @@
 //! Rules into map values, one by one.
 
 use lvs_common::{
-    map::{self, Family, Method, ServiceKey, Tunables},
-    net::{Addr, Be16, Be32, protocol},
+    map::{self, Below, Family, Method, NextHop, ServiceKey, Tunables},
+    net::{Addr, Be16, Be32, Mac, protocol},
     sched::Kind,
+    wire::{Tag, Tags},
 };
 
-use crate::model::{self, Change, Checksum, Netmask, ServiceId, Tunnel};
+use crate::model::{self, Change, Checksum, Leaving, Netmask, ServiceId, Tunnel, VlanTag, Way};
 
 /// A rule that the program cannot carry out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,6 +134,43 @@ pub fn dest(
         tunnel_port,
         position: 0,
     })
+}
+
+/// What the program is told of the way to a real server; none if there is no way.
+#[must_use]
+pub fn next_hop(way: &Way) -> Option<NextHop> {
+    let hop = match way {
+        Way::Hop(hop) => hop,
+        Way::Local => return Some(NextHop { flags: NextHop::LOCAL, ..NextHop::default() }),
+        Way::None(_) => return None,
+    };
+    let reflects = if hop.reflects { NextHop::REFLECTS } else { 0 };
+    let tagged = if hop.tags.is_empty() { 0 } else { NextHop::TAGGED };
+    Some(NextHop {
+        interface: hop.interface,
+        mtu: hop.mtu,
+        destination: Mac::new(hop.destination),
+        source: Mac::new(hop.source),
+        flags: reflects | tagged,
+        from: hop.from.into(),
+        tags: tags(&hop.tags),
+    })
+}
+
+/// What the program is told of an interface that frames leave by another one.
+#[must_use]
+pub fn below(leaving: &Leaving) -> Below {
+    Below { interface: leaving.interface, tags: tags(&leaving.tags) }
+}
+
+fn tags(vlans: &[VlanTag]) -> Tags {
+    let tag = |at: usize| {
+        vlans.get(at).map_or(Tag::NONE, |it| Tag {
+            ethertype: Be16::new(it.ethertype),
+            control: Be16::new(it.vlan),
+        })
+    };
+    Tags([tag(0), tag(1)])
 }
 
 /// How packets reach a real server.

@@ -16,6 +16,8 @@ pub(super) struct Hops {
     ways: HashMap<IpAddr, Way>,
     /// Ways that nothing was said of yet.
     unknown: usize,
+    /// Counts addresses that came and went.
+    edition: u64,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,7 @@ impl Hops {
             slots: Slots::new(NextHop::UNRESOLVED + 1, capacity),
             ways: HashMap::new(),
             unknown: 0,
+            edition: 0,
         }
     }
 
@@ -68,9 +71,10 @@ impl Hops {
 
     /// The slot of an address, for a real server that will go through it.
     pub(super) fn join(&mut self, address: IpAddr, dest: u32) -> u32 {
-        let unknown = &mut self.unknown;
+        let Self { unknown, edition, .. } = self;
         let way = self.ways.entry(address).or_insert_with(|| {
             *unknown += 1;
+            *edition += 1;
             Way::default()
         });
         way.dests.insert(dest);
@@ -86,6 +90,7 @@ impl Hops {
                 self.slots.give(way.slot);
             }
             self.unknown -= usize::from(way.said == Said::Nothing);
+            self.edition += 1;
             self.ways.remove(&address);
         }
     }
@@ -128,6 +133,11 @@ impl Hops {
     /// Addresses that some real server has.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.ways.keys().copied()
+    }
+
+    /// Another number whenever they are others.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
     }
 
     /// How many addresses nothing was said of yet.

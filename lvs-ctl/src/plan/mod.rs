@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`planner`] | who has which slot; a change into writes |
 //! | [`adopt`] | what another controller left |
+//! | `dests` | the real servers that have a slot |
 //! | `hops` | the next hop of each real server's address |
 //! | `kinds` | which kinds of services there are |
 //! | [`compile`] | one rule to one map value |
@@ -20,6 +21,7 @@
 pub mod adopt;
 pub mod compile;
 pub mod cursor;
+mod dests;
 pub mod extents;
 pub mod hops;
 mod kinds;

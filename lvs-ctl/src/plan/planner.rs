@@ -16,6 +16,7 @@ use lvs_common::{
 use super::{
     Op, PlanError, adopt, compile,
     cursor::{self, Listed},
+    dests::{Dests, Known},
     extents::Extents,
     hops::Hops,
     kinds::Kinds,
@@ -26,14 +27,11 @@ use super::{
 };
 use crate::model::{DestAddr, MarkRule, ServiceId, Table, VirtualService};
 
-/// What a real server is known by: its service, address and port.
-type DestKey = (ServiceKey, DestAddr);
-
 /// Which slot each rule has.
 #[derive(Debug)]
 pub struct Planner {
     pub(super) services: HashMap<ServiceKey, Planned>,
-    pub(super) dests: HashMap<DestKey, Known>,
+    pub(super) dests: Dests,
     pub(super) service_slots: Slots,
     pub(super) dest_slots: Slots,
     pub(super) pools: Extents,
@@ -57,18 +55,11 @@ pub(super) struct Planned {
     pub(super) serial: Option<u64>,
 }
 
-/// A real server that has a slot: listed, or gone but with connections.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
-    pub(super) slot: u32,
-    pub(super) value: map::Dest,
-}
-
 impl Default for Planner {
     fn default() -> Self {
         Self {
             services: HashMap::new(),
-            dests: HashMap::new(),
+            dests: Dests::default(),
             service_slots: Slots::new(0, capacity(MAX_SERVICES)),
             dest_slots: Slots::new(0, capacity(MAX_DESTS)),
             pools: Extents::new(capacity(MAX_POOL_ENTRIES)),
@@ -115,18 +106,22 @@ impl Planner {
     /// There is no room for a next hop.
     pub fn resolve(&mut self, address: IpAddr, hop: Option<NextHop>) -> Result<Vec<Op>, PlanError> {
         let Some((slot, write)) = self.hops.resolve(address, hop)? else { return Ok(Vec::new()) };
-        let dests: BTreeSet<u32> = self.hops.dests(address).collect();
-        let mut ops: Vec<Op> = write.into_iter().collect();
-        for known in self.dests.values_mut().filter(|known| dests.contains(&known.slot)) {
-            known.value.next_hop = slot;
-            ops.push(Op::Dest(known.slot, known.value));
-        }
-        Ok(ops)
+        let redirected = self
+            .hops
+            .dests(address)
+            .filter_map(|dest| self.dests.redirect(dest, slot).map(|value| Op::Dest(dest, value)));
+        Ok(write.into_iter().chain(redirected).collect())
     }
 
     /// Addresses whose next hop matters.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.hops.addresses()
+    }
+
+    /// Another number whenever they are others.
+    #[must_use]
+    pub fn addresses_edition(&self) -> u64 {
+        self.hops.edition()
     }
 
     /// How many of them have no next hop said yet, nor that there is none.
@@ -160,16 +155,16 @@ impl Planner {
         let remembers = |service: &ServiceKey| {
             self.services.get(service).is_some_and(|planned| remembers(planned.kind))
         };
-        let idle: Vec<DestKey> = self
+        let idle: Vec<u32> = self
             .dests
-            .iter()
-            .filter(|(_, known)| !known.value.is_available() && is_idle(known.slot))
+            .gone()
             .filter(|((service, _), known)| !remembers(service) || !is_remembered(known.slot))
-            .map(|(key, _)| *key)
+            .map(|(_, known)| known.slot)
+            .filter(|slot| is_idle(*slot))
             .collect();
         let mut ops = Vec::new();
-        for key in idle {
-            if let Some(known) = self.dests.remove(&key) {
+        for slot in idle {
+            if let Some((key, known)) = self.dests.remove(slot) {
                 self.hops.leave(key.1.address, known.slot);
                 self.dest_slots.give(known.slot);
                 ops.push(Op::Dest(known.slot, map::Dest { flags: 0, ..known.value }));
@@ -210,7 +205,7 @@ impl Planner {
             units += table::units(compile::scheduler(&entry.service)?);
             for real in entry.pool.iter() {
                 compile::dest(key, &real.dest, NextHop::UNRESOLVED)?;
-                slots += u32::from(!self.dests.contains_key(&(key, real.dest.addr)));
+                slots += u32::from(self.dests.get(&(key, real.dest.addr)).is_none());
             }
             let len = capacity(entry.pool.len());
             if len > MAX_POOL {
@@ -237,7 +232,7 @@ impl Planner {
         let kind = compile::scheduler(&entry.service)?;
         let before = self.services.remove(&key);
         let list = self.list(key, entry, ops)?;
-        self.retire(key, before.as_ref(), &list, ops);
+        self.retire(before.as_ref(), &list, ops);
 
         if before.is_none() {
             self.kinds.join(compile::kind(key));
@@ -303,7 +298,7 @@ impl Planner {
         let Some(before) = self.services.remove(&key) else { return };
         self.kinds.leave(compile::kind(key));
         ops.push(Op::NoService(key));
-        self.retire(key, Some(&before), &[], ops);
+        self.retire(Some(&before), &[], ops);
         self.give(&before);
         self.service_slots.give(before.value.slot);
     }
@@ -345,7 +340,7 @@ impl Planner {
             if value.method == Method::MASQ {
                 ops.push(Op::Rip(addr.address));
             }
-            self.dests.insert((key, addr), Known { slot, value });
+            self.dests.set((key, addr), Known { slot, value });
             list.push(Listed {
                 slot,
                 weight: real.dest.weight,
@@ -357,26 +352,11 @@ impl Planner {
     }
 
     /// Marks the real servers that are in the old list but not in the new one as gone.
-    fn retire(
-        &mut self,
-        key: ServiceKey,
-        before: Option<&Planned>,
-        list: &[Listed],
-        ops: &mut Vec<Op>,
-    ) {
+    fn retire(&mut self, before: Option<&Planned>, list: &[Listed], ops: &mut Vec<Op>) {
         let kept: BTreeSet<u32> = list.iter().map(|listed| listed.slot).collect();
-        let gone: BTreeSet<u32> = before
-            .into_iter()
-            .flat_map(|planned| planned.list.iter().map(|listed| listed.slot))
-            .filter(|slot| !kept.contains(slot))
-            .collect();
-        if gone.is_empty() {
-            return;
-        }
-        let of_service = self.dests.iter_mut().filter(|((service, _), _)| *service == key);
-        for (_, known) in of_service.filter(|(_, known)| gone.contains(&known.slot)) {
-            known.value.flags = map::Dest::USED;
-            ops.push(Op::Dest(known.slot, known.value));
+        let listed = before.into_iter().flat_map(|planned| &planned.list);
+        for slot in listed.map(|listed| listed.slot).filter(|slot| !kept.contains(slot)) {
+            ops.extend(self.dests.retire(slot).map(|value| Op::Dest(slot, value)));
         }
     }
 }

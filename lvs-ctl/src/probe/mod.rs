@@ -5,10 +5,7 @@
 
 mod diagnosis;
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, SocketAddr},
-};
+use std::net::{IpAddr, SocketAddr};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -18,7 +15,7 @@ use crate::{
     director::{Handle, Wanted},
     health::ways::{Direct, Ways},
     model::{
-        Method, ServiceId,
+        Method, Network, ServiceId,
         health::{Cause, Errand, NoWay, Target, Transport, Via},
     },
 };
@@ -27,8 +24,7 @@ use crate::{
 pub struct ThroughService {
     probing: Probing,
     wanted: watch::Receiver<Wanted>,
-    /// Interfaces that carry the program.
-    carrying: BTreeSet<u32>,
+    network: watch::Receiver<Network>,
 }
 
 /// Where an errand goes.
@@ -40,11 +36,10 @@ struct Way {
 }
 
 impl ThroughService {
-    /// Over a data plane that probes; `carrying` are the numbers of the interfaces that the program
-    /// stands in.
+    /// Over a data plane that probes.
     #[must_use]
-    pub fn new(probing: Probing, director: &Handle, carrying: BTreeSet<u32>) -> Self {
-        Self { probing, wanted: director.wanted(), carrying }
+    pub fn new(probing: Probing, director: &Handle, network: watch::Receiver<Network>) -> Self {
+        Self { probing, wanted: director.wanted(), network }
     }
 
     fn find(&self, errand: &Errand) -> Result<Way, NoWay> {
@@ -74,7 +69,7 @@ impl ThroughService {
                 |why| NoWay::Broken(Cause::NoRoute(why.clone())),
             ));
         };
-        if !self.carrying.contains(&interface) {
+        if !self.network.borrow().carriers.contains_key(&interface) {
             let why = "its interface does not carry the program, which would see the answers";
             return Err(NoWay::Unknown(why.into()));
         }
@@ -96,6 +91,9 @@ impl Ways for ThroughService {
             return Direct.way(errand);
         }
         let way = self.find(errand)?;
+        if way.found.is_local {
+            return Direct.way(errand);
+        }
         self.admit(errand, &way)?;
         Ok(Target::plain(SocketAddr::new(way.found.stand_in, way.port)))
     }
@@ -105,7 +103,7 @@ impl Ways for ThroughService {
             if errand.via == Via::Direct {
                 return None;
             }
-            let way = self.find(errand).ok()?;
+            let way = self.find(errand).ok().filter(|way| !way.found.is_local)?;
             match self.admit(errand, &way) {
                 Ok(()) => {}
                 Err(NoWay::Broken(cause)) => return Some(cause),

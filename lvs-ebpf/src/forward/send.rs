@@ -6,15 +6,25 @@ use lvs_common::{
     wire::{Ethernet, Frame},
 };
 
-use crate::{packet::Packet, tables::Tables};
+use crate::{packet::Packet, tables::Tables, vlan};
 
 pub(crate) const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
 
+/// To the director's own stack, as it is (`ip_vs_xmit`: a local route).
+pub(crate) const LOCAL: Verdict = Verdict::Pass(Reason::Local);
+
 /// The next hop of a real server.
+///
+/// # Errors
+/// [`LOCAL`], or none is known.
 #[inline(always)]
 pub(crate) fn hop<T: Tables>(slot: u32, tables: &T) -> Result<&NextHop, Verdict> {
-    let hop = tables.next_hop(slot).filter(|hop| hop.interface != 0);
-    hop.ok_or(Verdict::Drop(Reason::NoNextHop))
+    let hop = tables.next_hop(slot).ok_or(Verdict::Drop(Reason::NoNextHop))?;
+    if hop.interface == 0 {
+        let is_local = hop.flags & NextHop::LOCAL != 0;
+        return Err(if is_local { LOCAL } else { Verdict::Drop(Reason::NoNextHop) });
+    }
+    Ok(hop)
 }
 
 /// The next hop of a real server, if the packet fits through.
@@ -44,5 +54,8 @@ pub(crate) fn out<F: Frame>(frame: &mut F, hop: &NextHop) -> Result<Verdict, Ver
     let ethernet = frame.at_mut::<Ethernet>(0).ok_or(BROKEN)?;
     ethernet.destination = hop.destination;
     ethernet.source = hop.source;
+    if hop.flags & NextHop::TAGGED != 0 {
+        vlan::send(frame, hop.tags)?;
+    }
     Ok(if reflects { Verdict::Transmit } else { Verdict::Redirect(hop.interface) })
 }

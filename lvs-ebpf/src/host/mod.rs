@@ -7,7 +7,7 @@ mod tables;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
     sync::atomic::AtomicU64,
 };
@@ -23,7 +23,7 @@ use lvs_common::{
         Addresses, Called, Counters, Dest, Family, Load, Method, NextHop, PoolEntry, ProbeFlow,
         ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, probe,
     },
-    net::{Addr, Addr6, Be32},
+    net::{Addr, Addr6, Be32, Mac},
     sched::{Kind, Remembered, wrr},
     tcp_state,
     verdict::{Reason, Verdict},
@@ -31,7 +31,7 @@ use lvs_common::{
 };
 
 use self::tables::ForPacket;
-use crate::{icmp::limit::Limit, ip, tables::Route};
+use crate::{icmp::limit::Limit, ip, tables::Route, vlan};
 
 /// All maps of a director.
 ///
@@ -51,6 +51,8 @@ pub struct Maps {
     pub now: u32,
     /// Whether packets come by a generic hook.
     pub is_generic: bool,
+    /// The host's link-layer addresses; none are known while it is empty.
+    pub macs: BTreeSet<Mac>,
     /// The address filter; [`MemTables::add_service`] keeps it.
     pub addresses: Box<Addresses>,
     /// The services.
@@ -113,6 +115,7 @@ impl MemTables {
                 tunables,
                 now: 0,
                 is_generic: false,
+                macs: BTreeSet::new(),
                 addresses: Box::new(Addresses::zeroed()),
                 services: BTreeMap::new(),
                 marks: BTreeMap::new(),
@@ -137,6 +140,18 @@ impl MemTables {
 
     /// Directs a frame.
     pub fn direct<F: Frame>(&mut self, frame: &mut F) -> Verdict {
+        if let Err(Verdict::Pass(reason)) = vlan::strip(frame) {
+            self.maps.reasons[reason as usize] += 1;
+            return Verdict::Pass(reason);
+        }
+        let verdict = self.direct_bare(frame);
+        if matches!(verdict, Verdict::Pass(_)) {
+            vlan::restore(frame);
+        }
+        verdict
+    }
+
+    fn direct_bare<F: Frame>(&mut self, frame: &mut F) -> Verdict {
         let maps = &mut self.maps;
         if ip::is_of::<Addr6, F>(frame) {
             let conns = View::with_ends(&self.conns6);

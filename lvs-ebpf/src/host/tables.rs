@@ -9,7 +9,7 @@ use lvs_common::{
         shared::{Row, View},
     },
     map::{Addresses, Counters, Dest, Load, NextHop, Service, ServiceKey, Tunables},
-    net::Be32,
+    net::{Be32, Mac},
     verdict::Reason,
 };
 
@@ -57,6 +57,10 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
 
     fn is_masqueraded(&self, address: A) -> bool {
         has(&self.maps.addresses.rips, address.fold())
+    }
+
+    fn is_host(&self, mac: Mac) -> bool {
+        self.maps.macs.is_empty() || self.maps.macs.contains(&mac)
     }
 
     fn conns(&self) -> View<'a> {

@@ -19,6 +19,7 @@ use crate::{
     packet::Packet,
     parse::parse,
     tables::Tables,
+    vlan,
 };
 
 /// Why packets are dropped that somebody hears of.
@@ -79,6 +80,9 @@ pub fn tell<F: Frame, T: Tables>(frame: &mut F, reason: Reason, tables: &mut T) 
         quoted,
     };
     answer::write(frame, &answer).ok()?;
+    if !vlan::restore(frame) {
+        return None;
+    }
     Some(Verdict::Redirect(frame.ingress()))
 }
 

@@ -34,7 +34,7 @@ impl Ip for Be32 {
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
         let ip = frame.at::<Ipv4>(NETWORK).ok_or(MALFORMED)?;
         let (header, bytes) = (ip.header_len(), ip.total_length.get());
-        if !ip.is_v4() || header < Ipv4::MIN_LEN || NETWORK + bytes as usize > frame.len() {
+        if !ip.is_v4() || header < Ipv4::MIN_LEN || !frame.holds(NETWORK + bytes as usize) {
             return Err(MALFORMED);
         }
         if ip.is_fragment() {

@@ -47,7 +47,7 @@ impl Ip for Addr6 {
     fn plain<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
         let ip = frame.at::<Ipv6>(NETWORK).ok_or(MALFORMED)?;
         let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
-        if !ip.is_v6() || NETWORK + length > frame.len() {
+        if !ip.is_v6() || !frame.holds(NETWORK + length) {
             return Err(MALFORMED);
         }
         let (source, destination) = (Self::new(ip.source), Self::new(ip.destination));

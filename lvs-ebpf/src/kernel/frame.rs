@@ -3,16 +3,19 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::xdp_md,
-    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    helpers::{
+        bpf_xdp_adjust_head, bpf_xdp_adjust_tail,
+        generated::{bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    },
     programs::XdpContext,
 };
 use bytemuck::Pod;
 use lvs_common::{
-    net::checksum,
-    wire::{Frame, Wire},
+    net::{Be32, checksum},
+    wire::{Frame, Tags, Wire},
 };
 
-use super::atomic::veil;
+use super::{atomic::veil, function::scratch};
 
 /// The frame under way.
 pub struct XdpFrame<'a>(&'a XdpContext);
@@ -35,7 +38,14 @@ impl<'a> XdpFrame<'a> {
 impl Frame for XdpFrame<'_> {
     #[inline(always)]
     fn len(&self) -> usize {
-        self.0.data_end() - self.0.data()
+        // SAFETY: the context is valid while the program runs.
+        unsafe { bpf_xdp_get_buff_len(self.0.ctx) as usize }
+    }
+
+    #[inline(always)]
+    fn holds(&self, bytes: usize) -> bool {
+        // A jumbo frame lies in several buffers, of which the first is at hand.
+        self.0.data_end() - self.0.data() >= bytes || self.len() >= bytes
     }
 
     #[inline(always)]
@@ -78,8 +88,29 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
+    fn sum_scattered(&self, offset: usize, bytes: usize) -> Option<u16> {
+        if offset + bytes <= self.0.data_end() - self.0.data() {
+            return self.sum(offset, bytes);
+        }
+        let sum = lvs_sum_scattered(self.0.ctx, offset as u32, bytes as u32);
+        (sum != NO_SUM).then_some(sum as u16)
+    }
+
+    #[inline(always)]
     fn ingress(&self) -> u32 {
         ingress(self.0)
+    }
+
+    #[inline(always)]
+    fn tags(&self) -> Tags {
+        scratch::<Be32>().map_or(Tags::NONE, |scratch| scratch.tags)
+    }
+
+    #[inline(always)]
+    fn set_tags(&mut self, tags: Tags) {
+        if let Some(scratch) = scratch::<Be32>() {
+            scratch.tags = tags;
+        }
     }
 }
 
@@ -94,7 +125,7 @@ pub fn ingress(context: &XdpContext) -> u32 {
 const NO_SUM: u32 = u32::MAX;
 
 /// Bytes that are summed at a time, and how many times: a jumbo frame.
-const CHUNK: usize = 32;
+pub const CHUNK: usize = 32;
 const CHUNKS: usize = 300;
 
 /// The sum of a frame's bytes.
@@ -138,6 +169,42 @@ pub extern "C" fn lvs_sum(context: *mut xdp_md, offset: u32, bytes: u32) -> u32 
         let Some(words) = frame.pointer::<[u32; CHUNK / 4]>(at as usize) else { return NO_SUM };
         // SAFETY: as above.
         sum += unsafe { *words }.iter().map(|word| u64::from(*word)).sum::<u64>();
+        at += CHUNK as u64;
+        left -= CHUNK as u64;
+    }
+    if left == 0 { u32::from(checksum::fold(sum)) } else { NO_SUM }
+}
+
+/// The same of a frame that lies in several buffers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_sum_scattered(context: *mut xdp_md, offset: u32, bytes: u32) -> u32 {
+    let Some(scratch) = scratch::<Be32>() else { return NO_SUM };
+    let (start, bytes) = (u64::from(offset & 0xff), u64::from(bytes & 0xffff));
+    let part = bytes & (CHUNK as u64 - 1);
+    let (mut at, mut left, mut sum) = (veil(start), veil(bytes - part), 0);
+    scratch.chunk = [0; CHUNK / 4];
+    if part != 0 {
+        let chunk = (&raw mut scratch.chunk).cast();
+        // SAFETY: the helper writes as many bytes as it is told, or none, and the chunk has more.
+        if unsafe { bpf_xdp_load_bytes(context, (at + left) as u32, chunk, part as u32) } != 0 {
+            return NO_SUM;
+        }
+        sum = scratch.chunk.iter().map(|word| u64::from(*word)).sum::<u64>();
+    }
+    // verifier: the end comes first, as above
+    sum = veil(sum);
+    for _ in 0..CHUNKS {
+        (at, left) = (veil(at), veil(left));
+        if left == 0 {
+            break;
+        }
+        let chunk = (&raw mut scratch.chunk).cast();
+        // SAFETY: as above; it has as many.
+        if unsafe { bpf_xdp_load_bytes(context, at as u32, chunk, CHUNK as u32) } != 0 {
+            return NO_SUM;
+        }
+        sum += scratch.chunk.iter().map(|word| u64::from(*word)).sum::<u64>();
         at += CHUNK as u64;
         left -= CHUNK as u64;
     }

@@ -6,6 +6,7 @@
 use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
     net::{Addr6, Be32, crc32c},
+    wire::Tags,
 };
 use lvs_ebpf::{
     Connection,
@@ -16,7 +17,7 @@ use lvs_ebpf::{
     probe::out::Aim,
 };
 
-use super::{KernelTables, atomic, conns::Row, family::Kept};
+use super::{KernelTables, atomic, conns::Row, family::Kept, frame::CHUNK};
 
 /// What the packet's way leaves for the functions, and they for it.
 #[repr(C)]
@@ -24,6 +25,8 @@ use super::{KernelTables, atomic, conns::Row, family::Kept};
 pub struct Scratch<A> {
     /// What is to be done next; see `way`.
     pub next: u32,
+    /// Tags that were taken off the frame, of either family; none while nobody has taken any.
+    pub tags: Tags,
     /// The packet under way.
     pub packet: Packet<A>,
     /// It may be a request.
@@ -38,6 +41,8 @@ pub struct Scratch<A> {
     pub answer: Answer<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
+    /// Bytes of a frame that lie behind its first buffer.
+    pub chunk: [u32; CHUNK / 4],
     client: A,
     assured: Entry,
     hashes: (u32, u32),

@@ -9,9 +9,10 @@ use aya_ebpf::{
 use lvs_common::{
     conntable::{WAYS, WORDS, ends},
     map::{
-        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
-        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
+        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
+        MAX_SERVICES, MarkRule, NextHop, PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd,
+        Service, ServiceKey, Tunables,
         probe::{MAX_PROBED, MAX_PROBES},
         rest,
     },
@@ -58,6 +59,14 @@ pub static DESTS: Array<[Dest; MAX_DESTS], 1, MAPPED> = Array::new();
 
 #[btf_map]
 pub static NEXT_HOPS: Array<[NextHop; MAX_NEXT_HOPS], 1, MAPPED> = Array::new();
+
+/// Not preallocated, as above.
+#[btf_map]
+pub static BELOW: HashMap<u32, Below, MAX_BELOW, ON_DEMAND> = HashMap::new();
+
+/// The same.
+#[btf_map]
+pub static HOST_MACS: HashMap<HostMac, u32, MAX_HOST_MACS, ON_DEMAND> = HashMap::new();
 
 #[btf_map]
 pub static MARKS: Array<[MarkRule; MARK_PLACES], 1, MAPPED> = Array::new();

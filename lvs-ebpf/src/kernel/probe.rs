@@ -26,7 +26,7 @@ use super::{
 };
 
 /// With what is to be done next: it may be a health check's.
-pub(super) const ASKS: u32 = 1 << 29;
+pub(super) const ASKS: u32 = 1 << 31;
 
 /// No action: it is known where the packet goes.
 const AIMED: u32 = 1 << 30;

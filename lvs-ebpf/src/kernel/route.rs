@@ -8,12 +8,13 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lvs_common::{
-    map::NextHop,
+    map::{Below, NextHop},
     net::{Addr, Mac},
+    wire::Tags,
 };
 use lvs_ebpf::tables::Route;
 
-use super::{family::Kept, frame};
+use super::{family::Kept, frame, maps::BELOW};
 
 /// Clients remembered at a time.
 pub const PLACES: usize = 4096;
@@ -29,6 +30,7 @@ pub struct CachedRoute<A> {
     mtu: u32,
     destination: Mac,
     source: Mac,
+    tags: Tags,
 }
 
 /// The way to a client, remembered or asked for. `lifetime` is in ticks.
@@ -61,9 +63,9 @@ fn hop<A>(cached: &CachedRoute<A>) -> NextHop {
         mtu: cached.mtu,
         destination: cached.destination,
         source: cached.source,
-        flags: 0,
+        flags: if cached.tags.is_none() { 0 } else { NextHop::TAGGED },
         from: Addr::default(),
-        pad: [0; 8],
+        tags: cached.tags,
     }
 }
 
@@ -98,13 +100,17 @@ fn ask<A: Kept>(
     let mtu = unsafe { request.__bindgen_anon_1.mtu_result };
     // SAFETY: on success the helper has written the addresses; nothing else uses the union.
     let (destination, source) = (Mac::new(request.dmac), Mac::new(request.smac));
+    // SAFETY: elements are replaced, not changed, and one is not reused before this packet is done.
+    let below = unsafe { BELOW.get(&request.ifindex) };
+    let below = below.copied().unwrap_or(Below { interface: request.ifindex, ..Below::default() });
     Ok(CachedRoute {
         client,
         ingress,
         expires: 0,
-        interface: request.ifindex,
+        interface: below.interface,
         mtu: u32::from(mtu),
         destination,
         source,
+        tags: below.tags,
     })
 }

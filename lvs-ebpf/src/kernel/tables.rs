@@ -6,10 +6,10 @@ use aya_ebpf::programs::XdpContext;
 use lvs_common::{
     conntable::{self, Done, Entry, Hit, Key, New, ends::Ends},
     map::{
-        Addresses, Counters, Dest, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, NextHop,
-        Service, ServiceKey, Tunables,
+        Addresses, Counters, Dest, HostMac, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
+        NextHop, Service, ServiceKey, Tunables,
     },
-    net::Be32,
+    net::{Be32, Mac},
     verdict::Reason,
 };
 use lvs_ebpf::{
@@ -24,8 +24,8 @@ use super::{
     family::Kept,
     function::{self, Scratch},
     maps::{
-        ADDRESSES, COUNTERS, DESTS, GENERIC, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A, SEED_B,
-        SERVICES, TUNABLES,
+        ADDRESSES, COUNTERS, DESTS, GENERIC, HOST_MACS, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A,
+        SEED_B, SERVICES, TUNABLES,
     },
     marks, route,
 };
@@ -97,6 +97,12 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
     #[inline(always)]
     fn is_generic(&self) -> bool {
         GENERIC.load() != 0
+    }
+
+    #[inline(always)]
+    fn is_host(&self, mac: Mac) -> bool {
+        // SAFETY: its value is not looked at.
+        self.tunables.knows_macs == 0 || unsafe { HOST_MACS.get(&HostMac::new(mac)) }.is_some()
     }
 
     #[inline(always)]

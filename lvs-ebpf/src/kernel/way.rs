@@ -14,9 +14,10 @@ use aya_ebpf::{
 use lvs_common::{
     map::rest as place,
     net::{Addr6, Be32},
-    verdict::Verdict,
+    verdict::{Reason, Verdict},
+    wire::{Frame as _, Tags},
 };
-use lvs_ebpf::{Connection, Step, icmp::own::TOLD, ip, open, packet::Packet};
+use lvs_ebpf::{Connection, Step, icmp::own::TOLD, ip, open, packet::Packet, vlan};
 
 use super::{
     KernelTables, XdpFrame,
@@ -24,7 +25,7 @@ use super::{
     function::{Scratch, scratch},
     maps::{GENERIC, REST},
     probe::{ASKS, asks, lvs_back, lvs_plaint},
-    way6,
+    way6::{self, ANEW6},
 };
 
 /// No action: the packet may begin a connection.
@@ -40,14 +41,24 @@ pub(super) const TELLS: u32 = 1 << 20;
 
 /// No action: as the others, of IPv6.
 pub(super) const SIX: u32 = 1 << 23;
+/// No action: it is of IPv4, and nothing was looked at yet.
+const BARE: u32 = 1 << 29;
+/// With what is to be done next: tags were taken off the frame.
+const STRIPPED: u32 = 1 << 30;
 
 /// Directs the frame of a context, as far as a known connection's packet of IPv4 goes; what goes
 /// further, or another way, is the rest's.
 // verifier: the rest has the whole stack again
 #[inline(always)]
 pub fn direct(context: &XdpContext) -> u32 {
-    if ip::is_of::<Addr6, _>(&XdpFrame::new(context)) {
-        return go_into::<{ place::KNOWN6 }>(context, 0);
+    let frame = &XdpFrame::new(context);
+    if !ip::is_of::<Be32, _>(frame) {
+        if ip::is_of::<Addr6, _>(frame) {
+            return go_into::<{ place::KNOWN6 }>(context, 0);
+        }
+        if vlan::is_tagged(frame) {
+            return go_into::<{ place::TAGGED }>(context, 0);
+        }
     }
     match known(context) {
         action if action <= XDP_REDIRECT => action,
@@ -76,7 +87,15 @@ pub(super) fn go_into<const PLACE: u32>(context: &XdpContext, next: u32) -> u32 
 /// The rest of a packet's way.
 #[inline(always)]
 pub fn rest(context: &XdpContext) -> u32 {
-    let mut action = lvs_next();
+    let next = lvs_next();
+    let action = untagged(context, next & !STRIPPED);
+    if next & STRIPPED == 0 { action } else { lvs_restore(context.ctx, action) }
+}
+
+/// The same of a packet whose tags are off, if it had any.
+#[inline(always)]
+fn untagged(context: &XdpContext, next: u32) -> u32 {
+    let mut action = next;
     if action & SIX != 0 {
         return way6::rest(context, action ^ SIX);
     }
@@ -112,16 +131,74 @@ fn known(context: &XdpContext) -> u32 {
     go_on(step, &mut tables)
 }
 
+/// The way of frames with tags: of those of IPv4 as far as [`direct`].
+#[inline(always)]
+pub fn tagged(context: &XdpContext) -> u32 {
+    match lvs_strip(context.ctx) {
+        BARE => {}
+        ANEW6 => return go_into::<{ place::REST }>(context, ANEW6),
+        action => return action,
+    }
+    match known(context) {
+        action if action <= XDP_REDIRECT => lvs_restore(context.ctx, action),
+        WRAPS => go_into::<{ place::WRAP }>(context, 0),
+        next => go_into::<{ place::REST }>(context, next),
+    }
+}
+
+/// Takes a frame's tags off.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_strip(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::<Be32>::new(Some(&context)) else { return XDP_PASS };
+    let frame = &mut XdpFrame::new(&context);
+    if let Err(refused) = vlan::strip(frame) {
+        return settle(refused, &mut tables);
+    }
+    if ip::is_of::<Be32, _>(frame) {
+        return BARE;
+    }
+    if ip::is_of::<Addr6, _>(frame) {
+        return ANEW6;
+    }
+    let action = settle(Verdict::Pass(Reason::NotIp), &mut tables);
+    restore(frame, action)
+}
+
+/// Puts the tags of a frame for the stack on again, and forgets those of any.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_restore(context: *mut xdp_md, action: u32) -> u32 {
+    let context = XdpContext::new(context);
+    restore(&mut XdpFrame::new(&context), action)
+}
+
+#[inline(always)]
+fn restore(frame: &mut XdpFrame<'_>, action: u32) -> u32 {
+    let is_whole = action != XDP_PASS || vlan::restore(frame);
+    frame.set_tags(Tags::NONE);
+    if is_whole { action } else { XDP_DROP }
+}
+
+/// The action of a program that may have been given a frame whose tags were taken off.
+#[inline(always)]
+pub(super) fn ends(context: &XdpContext, action: u32) -> u32 {
+    if XdpFrame::new(context).tags().is_none() { action } else { lvs_restore(context.ctx, action) }
+}
+
 /// What is to be done next, and whether a health check asks for it.
 // verifier: looked up in the rest itself, it would cost every function the place of a map's key
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_next() -> u32 {
     let Some(here) = scratch::<Be32>() else { return XDP_PASS };
-    if here.next != BEGINS | SIX {
-        return asks(here.next, &here.packet);
-    }
-    scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet) | SIX)
+    let next = if here.next == BEGINS | SIX {
+        scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet) | SIX)
+    } else {
+        asks(here.next, &here.packet)
+    };
+    next | if here.tags.is_none() { 0 } else { STRIPPED }
 }
 
 /// The connection that a packet begins.
@@ -159,7 +236,10 @@ pub extern "C" fn lvs_icmp(context: *mut xdp_md) -> u32 {
 #[inline(always)]
 pub fn wraps(context: &XdpContext) -> u32 {
     let next = wrap::<Be32>(context);
-    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next) }
+    if next <= XDP_REDIRECT {
+        return ends(context, next);
+    }
+    go_into::<{ place::REST }>(context, next)
 }
 
 /// The same of either family: what is to be done next.

@@ -20,8 +20,8 @@ use super::{
     function::{lvs_assure6, scratch},
     probe::{ASKS, asks, lvs_back6, lvs_plaint6},
     way::{
-        BEGINS, BEGUN, OTHER, SIX, TELLS, WRAPS, at_hand, begun, go_into, go_on, settle, tell,
-        within_frame, wrap,
+        BEGINS, BEGUN, OTHER, SIX, TELLS, WRAPS, at_hand, begun, ends, go_into, go_on, settle,
+        tell, within_frame, wrap,
     },
 };
 
@@ -29,6 +29,8 @@ use super::{
 const ASSURES: u32 = 1 << 25;
 /// No action: its headers were not looked at yet.
 const ANEW: u32 = 1 << 24;
+/// The same for who is in [`way`](super::way).
+pub(super) const ANEW6: u32 = ANEW | SIX;
 /// No action: it is no request of a connection.
 const REST: u32 = 1 << 21;
 /// No action: it is decided where the connection goes that it begins.
@@ -259,5 +261,8 @@ pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
 #[inline(always)]
 pub fn wraps(context: &XdpContext) -> u32 {
     let next = wrap::<Addr6>(context);
-    if next <= XDP_REDIRECT { next } else { go_into::<{ place::REST }>(context, next | SIX) }
+    if next <= XDP_REDIRECT {
+        return ends(context, next);
+    }
+    go_into::<{ place::REST }>(context, next | SIX)
 }

@@ -24,7 +24,7 @@ pub(crate) struct Frame {
     source: SocketAddrV4,
     destination: SocketAddrV4,
     macs: (Mac, Mac),
-    tags: Vec<u16>,
+    tags: Vec<(u16, u16)>,
     ip: Ipv4Header,
     transport: Transport,
     payload: Vec<u8>,
@@ -94,8 +94,9 @@ impl Frame {
         Self { macs: (source, destination), ..self }
     }
 
-    pub(crate) fn tag(mut self, ethertype: u16) -> Self {
-        self.tags.push(ethertype);
+    /// A VLAN tag behind those that it has: ethertype, and priority and number.
+    pub(crate) fn vlan(mut self, ethertype: u16, control: u16) -> Self {
+        self.tags.push((ethertype, control));
         self
     }
 
@@ -147,12 +148,12 @@ impl Frame {
         let ethernet = Ethernet2Header {
             source: self.macs.0.bytes(),
             destination: self.macs.1.bytes(),
-            ether_type: self.tags.first().map_or(EtherType::IPV4, |tag| EtherType(*tag)),
+            ether_type: self.tags.first().map_or(EtherType::IPV4, |(tag, _)| EtherType(*tag)),
         };
         ethernet.write(&mut bytes).unwrap();
-        for (index, _) in self.tags.iter().enumerate() {
-            let inner = self.tags.get(index + 1).copied().unwrap_or(EtherType::IPV4.0);
-            bytes.extend([0, 42]);
+        for (index, (_, control)) in self.tags.iter().enumerate() {
+            let inner = self.tags.get(index + 1).map_or(EtherType::IPV4.0, |(tag, _)| *tag);
+            bytes.extend(control.to_be_bytes());
             bytes.extend(inner.to_be_bytes());
         }
         bytes.extend(self.packet());

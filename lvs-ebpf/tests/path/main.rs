@@ -6,6 +6,7 @@ mod complaint;
 mod director;
 mod frame;
 mod layout;
+mod local;
 
 mod dr;
 mod icmp;
@@ -22,4 +23,5 @@ mod tables;
 mod telling;
 mod tun;
 mod v6;
+mod vlan;
 mod wild;

@@ -72,15 +72,6 @@ fn headers_that_lie_about_their_length_are_malformed() {
 }
 
 #[test]
-fn tags_are_the_stacks() {
-    let syn = frame(CLIENT, VIP).tcp(SYN);
-    for tags in [&[0x8100_u16][..], &[0x88a8, 0x8100]] {
-        let tagged = tags.iter().fold(syn.clone(), |frame, tag| frame.tag(*tag));
-        passed(&tagged.bytes(), Reason::Tagged);
-    }
-}
-
-#[test]
 fn fragments_are_the_stacks() {
     let datagram = frame(CLIENT, VIP).udp().payload([0; 64]);
     for (offset, more) in [(0, true), (1, true), (185, false), (0x1fff, false)] {

@@ -12,8 +12,9 @@ use clap::{Parser, ValueEnum};
 use lvs_tests::{
     decap,
     offload::Offload,
-    serve::{echo, http, listen, udp},
+    serve::{echo, http, listen, listen_sctp, udp},
     topology::Topology,
+    tunnel::GUE_PORT,
     web::{READY, Services},
 };
 
@@ -35,12 +36,18 @@ enum Arguments {
         /// UDP echo port (may be repeated)
         #[arg(long)]
         udp: Vec<u16>,
+        /// SCTP echo port (may be repeated)
+        #[arg(long)]
+        sctp: Vec<u16>,
     },
     /// Take packets out of ipip, gre and gue tunnels until killed; prints "ready" when it does
     Decap {
         /// The UDP port of gue
-        #[arg(long)]
+        #[arg(long, default_value_t = GUE_PORT)]
         gue: u16,
+        /// The name of the device that they come out of
+        #[arg(long, default_value = decap::DEVICE)]
+        device: String,
     },
     /// Set up a lab with running real servers, show its namespaces, keep it until Ctrl-C
     Stand {
@@ -65,8 +72,10 @@ enum Layout {
 
 fn main() -> Result<()> {
     match Arguments::parse() {
-        Arguments::Serve { name, http, echo, udp } => serve(name, &Services { http, echo, udp }),
-        Arguments::Decap { gue } => decapsulate(gue),
+        Arguments::Serve { name, http, echo, udp, sctp } => {
+            serve(name, &Services { http, echo, udp, sctp })
+        }
+        Arguments::Decap { gue, device } => decapsulate(gue, &device),
         Arguments::Stand { layout, untouched } => {
             stand(layout, if untouched { Offload::Untouched } else { Offload::Prepared })
         }
@@ -87,12 +96,16 @@ fn serve(name: String, services: &Services) -> Result<()> {
         let socket = udp::bind(port).with_context(|| format!("UDP echo port {port}"))?;
         thread::spawn(move || udp::serve(&socket, name));
     }
+    for &port in &services.sctp {
+        let listener = listen_sctp(port).with_context(|| format!("SCTP echo port {port}"))?;
+        thread::spawn(move || echo::serve(&listener, name));
+    }
     say(READY)?;
     wait_for_ever()
 }
 
-fn decapsulate(gue: u16) -> Result<()> {
-    let device = Arc::new(decap::device()?);
+fn decapsulate(gue: u16, device: &str) -> Result<()> {
+    let device = Arc::new(decap::device(device)?);
     for (wrap, outer) in
         decap::Wrap::ALL.into_iter().flat_map(|wrap| decap::Outer::BOTH.map(|outer| (wrap, outer)))
     {

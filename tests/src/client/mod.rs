@@ -20,7 +20,7 @@ pub use self::{
     download::{Download, Downloaded},
     http::Answer,
 };
-use crate::{netns::Netns, split::Split};
+use crate::{devices::SCTP, netns::Netns, split::Split};
 
 /// After so many failures a series of requests ends: each may take as long as the time limit.
 const FAILURES_MAX: usize = 10;
@@ -160,15 +160,18 @@ impl<'h> Client<'h> {
 
     /// The greeting of a TCP echo, after it has sent the payload back.
     pub fn tcp_echo(&self, to: impl Into<SocketAddr>, payload: &[u8]) -> Result<String> {
-        let mut stream = self.connect(to)?;
-        let mut name = String::new();
-        let mut reader = BufReader::new(stream.try_clone()?);
-        reader.read_line(&mut name)?;
-        stream.write_all(payload)?;
-        let mut echoed = vec![0; payload.len()];
-        reader.read_exact(&mut echoed)?;
-        ensure!(echoed == payload, "the echo differs");
-        Ok(name.trim_end().into())
+        echoed(self.connect(to)?, payload)
+    }
+
+    /// So many associations of SCTP with an echo, each of which gets the payload back, counted by the real server
+    /// that answered. Given up after ten failures.
+    pub fn associations(&self, to: impl Into<SocketAddr>, count: usize, payload: &[u8]) -> Split {
+        let to = to.into();
+        let ask = |attempt| {
+            let stream = self.origin.connect_by(Protocol::from(SCTP), to, attempt)?;
+            echoed(stream, payload)
+        };
+        self.netns.run(|| series(0..count, ask))
     }
 
     /// Asks a UDP echo with one datagram.
@@ -209,7 +212,12 @@ impl<'h> Client<'h> {
 impl Origin<'_> {
     /// A connection, with limits on silence; `attempt` chooses the port.
     pub(crate) fn connect(&self, to: SocketAddr, attempt: usize) -> Result<TcpStream> {
-        let socket = self.socket(to, attempt, Type::STREAM, Protocol::TCP)?;
+        self.connect_by(Protocol::TCP, to, attempt)
+    }
+
+    /// The same over a protocol of streams.
+    fn connect_by(&self, protocol: Protocol, to: SocketAddr, attempt: usize) -> Result<TcpStream> {
+        let socket = self.socket(to, attempt, Type::STREAM, protocol)?;
         socket
             .connect_timeout(&to.into(), self.timeout)
             .with_context(|| format!("connecting to {to}"))?;
@@ -270,6 +278,18 @@ impl Ports<'_> {
         }
         .context("no port left")
     }
+}
+
+/// The greeting of an echo, after it has sent the payload back.
+fn echoed(mut stream: TcpStream, payload: &[u8]) -> Result<String> {
+    let mut name = String::new();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    reader.read_line(&mut name)?;
+    stream.write_all(payload)?;
+    let mut echoed = vec![0; payload.len()];
+    reader.read_exact(&mut echoed)?;
+    ensure!(echoed == payload, "the echo differs");
+    Ok(name.trim_end().into())
 }
 
 /// Counts attempts until all are made or too many have failed.

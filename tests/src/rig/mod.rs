@@ -36,7 +36,10 @@ use anyhow::{Context as _, Result, ensure};
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use lvs_ctl::{
-    dataplane::kernel::{Kernel, Sweeper, Time, attach::Hook, load},
+    dataplane::{
+        DataPlane as _,
+        kernel::{Kernel, Sweeper, Time, attach::Hook, load},
+    },
     director::{
         ChangeRequest, Changed, ConnectionQuery, Director, DirectorError, ListQuery, Listing,
         Options,
@@ -295,6 +298,7 @@ impl<'p> Rig<'p> {
                 source: server_side.mac,
                 from: if address.is_ipv4() { place::DIP } else { place::DIP6 },
                 reflects: false,
+                tags: Vec::new(),
             })
         };
         self.director

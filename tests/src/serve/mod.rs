@@ -11,6 +11,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::devices::SCTP;
+
 /// A socket for IPv4 and IPv6 at once, bound to the port on every address.
 fn bind(port: u16, kind: Type, protocol: Protocol) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::IPV6, kind, Some(protocol))?;
@@ -18,6 +20,17 @@ fn bind(port: u16, kind: Type, protocol: Protocol) -> std::io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
     Ok(socket)
+}
+
+/// A listening SCTP socket on the port. One association is one stream, as of TCP.
+///
+/// # Errors
+///
+/// When the port is taken, or the kernel has no SCTP.
+pub fn listen_sctp(port: u16) -> std::io::Result<std::net::TcpListener> {
+    let socket = bind(port, Type::STREAM, Protocol::from(SCTP))?;
+    socket.listen(128)?;
+    Ok(socket.into())
 }
 
 /// A listening TCP socket on the port.

@@ -108,7 +108,8 @@ systemctl enable --now $unit
 ipvsadm -A -t $vip:80 -s wrr
 ipvsadm -a -t $vip:80 -r 10.0.0.2:8080 -m
 rules=$(ipvsadm-save -n)
-talk > /run/talk &
+: > /run/talk
+talk >> /run/talk &
 talker=$!
 talks "at the beginning"
 systemctl show --property WatchdogTimestampMonotonic --value $unit | grep -qv '^0$'

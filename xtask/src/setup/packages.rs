@@ -20,11 +20,13 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("curl", "curl", "demo and tests: the HTTP client", Needs::Traffic),
     package("ethtool", "ethtool", "demo and tests: offloads of veth pairs", Needs::Traffic),
     package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
+    package("ldirectord", "/usr/sbin/ldirectord", "tests: a client of ipvsadm's", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
     package("dpkg-dev", "dpkg-shlibdeps", "package: what the program depends on", Needs::Package),
     package("lintian", "lintian", "package: the rules of Debian", Needs::Package),
     package("mmdebstrap", "mmdebstrap", "package --try: a clean Debian", Needs::Container),
     package("systemd-container", "systemd-nspawn", "package --try: boots it", Needs::Container),
+    package("socat", "socat", "the kernel's own test of IPVS", Needs::Traffic),
     package("tshark", "tshark", "tests: captures, decoded by somebody else", Needs::Traffic),
     package("qemu-system-x86", "qemu-system-x86_64", "tests with another kernel", Needs::Guest),
 ];

@@ -22,52 +22,19 @@ use super::{
     load::{self, Common},
     pins::Pins,
 };
+pub use crate::model::Hook;
 
 /// The kernel takes a link without pins off its interface a moment after the last pin has gone.
 pub(super) const LEAVING: Duration = Duration::from_secs(2);
 /// Between two attempts to take its place.
 const STEP: Duration = Duration::from_millis(2);
 
-/// Where in an interface the program stands. It has two faces, one for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// In the driver, before the stack has seen the packet.
-    Native,
-    /// At the stack's entry: any interface, at the stack's pace.
-    Generic,
-}
-
 /// Interfaces that carry the program.
 #[derive(Default)]
 pub(super) struct Links {
     /// The program for the generic hook, loaded when the first interface needs it.
     generic: Option<Ebpf>,
-    held: BTreeMap<String, (Hook, String)>,
-}
-
-impl Hook {
-    /// The word for it in commands and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        }
-    }
-
-    pub(super) const fn pin_prefix(self) -> &'static str {
-        match self {
-            Self::Native => "link-native-",
-            Self::Generic => "link-generic-",
-        }
-    }
-
-    const fn mode(self) -> XdpMode {
-        match self {
-            Self::Native => XdpMode::Driver,
-            Self::Generic => XdpMode::Skb,
-        }
-    }
+    held: BTreeMap<String, (Option<Hook>, String)>,
 }
 
 impl Links {
@@ -101,8 +68,13 @@ impl Links {
         if !path.exists() {
             attach(ebpf, hook, interface, &path, patience)?;
         }
-        self.held.insert(interface.to_owned(), (hook, why));
+        self.held.insert(interface.to_owned(), (Some(hook), why));
         Ok(())
+    }
+
+    /// An interface does not carry the program any more, and why.
+    pub(super) fn lose(&mut self, interface: &str, why: String) {
+        self.held.insert(interface.to_owned(), (None, why));
     }
 
     /// Takes the program off interfaces that another controller put it on and that are not held.
@@ -116,7 +88,7 @@ impl Links {
     }
 
     /// Interfaces, hooks and reasons.
-    pub(super) fn held(&self) -> impl Iterator<Item = (&str, Hook, &str)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (&str, Option<Hook>, &str)> {
         self.held.iter().map(|(interface, (hook, why))| (interface.as_str(), *hook, why.as_str()))
     }
 }
@@ -157,7 +129,7 @@ pub(super) fn patiently(
 ) -> Result<XdpLinkId, KernelError> {
     let begun = Instant::now();
     loop {
-        match program.attach(interface, hook.mode()) {
+        match program.attach(interface, mode(hook)) {
             Err(error) if is_taken(&error) && begun.elapsed() < patience => thread::sleep(STEP),
             done => break done.map_err(|error| KernelError::attach(interface, hook, &error)),
         }
@@ -168,6 +140,13 @@ pub(super) fn patiently(
 fn is_taken(error: &ProgramError) -> bool {
     let ProgramError::SyscallError(error) = error else { return false };
     matches!(error.io_error.raw_os_error(), Some(libc::EEXIST | libc::EBUSY))
+}
+
+const fn mode(hook: Hook) -> XdpMode {
+    match hook {
+        Hook::Native => XdpMode::Driver,
+        Hook::Generic => XdpMode::Skb,
+    }
 }
 
 fn unpin(path: &Path) -> Result<(), KernelError> {

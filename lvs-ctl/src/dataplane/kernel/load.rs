@@ -117,11 +117,12 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
 pub(super) const PROBE: &str = "lvs_probe";
 
 /// The programs that `lvs` goes on in, and the first of their places: one a hook.
-const FURTHER: [(&str, u32); 4] = [
+const FURTHER: [(&str, u32); 5] = [
     ("lvs_rest", rest::REST),
     ("lvs6", rest::KNOWN6),
     ("lvs_wrap", rest::WRAP),
     ("lvs_wrap6", rest::WRAP6),
+    ("lvs_tagged", rest::TAGGED),
 ];
 
 /// Lets the program go on in the further ones, in the places of its hook. An older program that is
@@ -256,10 +257,11 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         marks: 0,
         kinds: 0,
         sloppy_sctp: 0,
+        knows_macs: 0,
         probes: 0,
         stand_ins: probe::NETWORK_V4,
         stand_ins6: probe::NETWORK_V6,
-        pad: [0; 2],
+        pad: 0,
     }
 }
 

@@ -28,6 +28,7 @@ use super::{
     KernelError,
     conntable::ConnTable,
     family::FamilyTable,
+    interfaces::Interfaces,
     load::{self, Common},
     mapped::Mapped,
     memory::Memory,
@@ -58,6 +59,8 @@ pub(super) struct Maps {
     pub(super) slots: Slots,
     /// What lblc and lblcr remember.
     pub(super) memory: Memory,
+    /// What lies below VLANs' interfaces.
+    pub(super) interfaces: Interfaces,
     /// Connections and loads.
     pub(super) conns: ConnTable,
 }
@@ -79,6 +82,11 @@ impl Maps {
                 .map_err(|source| KernelError::call("mmap", name::CONNS6, source))?,
         ];
         let conns = ConnTable::new(families, loads, dests.clone(), again);
+        let interfaces = Interfaces::new(
+            typed(take(ebpf, name::BELOW)?)?,
+            typed(take(ebpf, name::HOST_MACS)?)?,
+            Arc::clone(&tunables),
+        );
         Ok(Self {
             tunables,
             addresses: slab::<Addresses>(ebpf, name::ADDRESSES, 1)?,
@@ -90,6 +98,7 @@ impl Maps {
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
             slots: Slots::default(),
             memory: Memory::new(typed(take(ebpf, name::REMEMBERED)?)?),
+            interfaces,
             conns,
             services,
             counters: typed(take(ebpf, name::COUNTERS)?)?,

@@ -6,6 +6,7 @@
 //! | `pins` | where things are pinned, and whether they are of this version |
 //! | [`attach`] | the program on interfaces |
 //! | `maps` | the plan's operations, written; what stands there, read |
+//! | `interfaces` | what lies below VLANs' interfaces |
 //! | `mapped` | a map's memory |
 //! | `conntable` | the sweeper over the connection tables |
 //! | `family` | one family's connection table, mapped |
@@ -24,6 +25,7 @@ mod clock;
 mod conntable;
 mod error;
 mod family;
+mod interfaces;
 mod listing;
 pub mod load;
 mod mapped;
@@ -40,13 +42,10 @@ mod time;
 use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Instant};
 
 use aya::Ebpf;
-use lvs_common::{
-    map::{MAX_REMEMBERED, NextHop},
-    net::Mac,
-};
+use lvs_common::map::MAX_REMEMBERED;
 
 use self::{
-    attach::{Hook, Links},
+    attach::Links,
     conntable::ConnTable,
     listing::Lister,
     load::{Common, Loaded, Options},
@@ -57,8 +56,8 @@ use self::{
 use super::{Connections, DataPlane, DataPlaneError};
 use crate::{
     model::{
-        Change, Counters, DestAddr, Hop, InterfaceStatus, Invalid, Load, MarkRule, PlaneStatus,
-        ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables,
+        Change, Counters, DestAddr, Hook, InterfaceStatus, Invalid, Load, MarkRule, Network,
+        PlaneStatus, ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables, Way,
     },
     plan::{Op, Planner, compile},
 };
@@ -127,15 +126,6 @@ impl Kernel {
     #[must_use]
     pub fn is_adopted(&self) -> bool {
         self.adopted
-    }
-
-    /// Puts the program on an interface, in the place of a former one if there is one there.
-    ///
-    /// # Errors
-    /// The interface does not take it; another program holds it, perhaps.
-    pub fn attach(&mut self, interface: &str, hook: Hook, why: String) -> Result<(), KernelError> {
-        let Self { links, ebpf, pins, common, .. } = self;
-        links.attach(ebpf, pins, *common, interface, (hook, why))
     }
 
     /// Takes the program off all interfaces that were not attached since the start.
@@ -266,22 +256,30 @@ impl DataPlane for Kernel {
         self.planner.addresses().collect()
     }
 
+    fn addresses_edition(&self) -> Option<u64> {
+        Some(self.planner.addresses_edition())
+    }
+
     fn unknown(&self) -> usize {
         self.planner.unknown()
     }
 
-    fn resolve(&mut self, address: IpAddr, hop: Option<&Hop>) -> Result<(), DataPlaneError> {
-        let hop = hop.map(|hop| NextHop {
-            interface: hop.interface,
-            mtu: hop.mtu,
-            destination: Mac::new(hop.destination),
-            source: Mac::new(hop.source),
-            flags: if hop.reflects { NextHop::REFLECTS } else { 0 },
-            from: hop.from.into(),
-            pad: [0; 8],
-        });
-        let ops = self.planner.resolve(address, hop)?;
+    fn resolve(&mut self, address: IpAddr, way: &Way) -> Result<(), DataPlaneError> {
+        let ops = self.planner.resolve(address, compile::next_hop(way))?;
         self.write(&ops)
+    }
+
+    fn attach(&mut self, interface: &str, hook: Hook, why: String) -> Result<(), DataPlaneError> {
+        let Self { links, ebpf, pins, common, .. } = self;
+        links.attach(ebpf, pins, *common, interface, (hook, why)).map_err(DataPlaneError::from)
+    }
+
+    fn lose(&mut self, interface: &str, why: String) {
+        self.links.lose(interface, why);
+    }
+
+    fn set_network(&mut self, network: &Network) -> Result<(), DataPlaneError> {
+        self.maps.interfaces.set(network).map_err(DataPlaneError::from)
     }
 
     fn tidy(&mut self) -> Result<(), DataPlaneError> {
@@ -306,7 +304,7 @@ impl DataPlane for Kernel {
     fn status(&self) -> PlaneStatus {
         let interfaces = self.links.held().map(|(name, hook, why)| InterfaceStatus {
             name: name.to_owned(),
-            mode: hook.name().to_owned(),
+            mode: hook.map_or("none", Hook::name).to_owned(),
             why: why.to_owned(),
         });
         let table =

@@ -10,9 +10,10 @@ use lvs_common::{
     ABI_VERSION,
     conntable::{ends, shared::BUCKET},
     map::{
-        Addresses, Called, Counters, Dest, Load, MARK_PLACES, MAX_BUCKETS, MAX_DESTS,
-        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, name,
+        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
+        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
+        MAX_SERVICES, MarkRule, NextHop, PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd,
+        Service, ServiceKey, Tunables, name,
         probe::{MAX_PROBED, MAX_PROBES},
         rest,
     },
@@ -35,7 +36,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 19] = [
+pub(super) const SHAPES: [Shape; 21] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -55,6 +56,20 @@ pub(super) const SHAPES: [Shape; 19] = [
         key: size_of::<ServiceKey>(),
         value: Some(size_of::<Service>()),
         places: Some(MAX_SERVICES),
+    },
+    Shape {
+        name: name::BELOW,
+        kind: MapType::Hash,
+        key: size_of::<u32>(),
+        value: Some(size_of::<Below>()),
+        places: Some(MAX_BELOW),
+    },
+    Shape {
+        name: name::HOST_MACS,
+        kind: MapType::Hash,
+        key: size_of::<HostMac>(),
+        value: Some(size_of::<u32>()),
+        places: Some(MAX_HOST_MACS),
     },
     Shape {
         name: name::REMEMBERED,
@@ -107,6 +122,14 @@ const fn per_cpu(name: &'static str, value: usize, places: usize) -> Shape {
     }
 }
 
+/// What the name of a link's pin begins with.
+const fn prefix(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Native => "link-native-",
+        Hook::Generic => "link-generic-",
+    }
+}
+
 /// The directory of one director's pins; within it, one a layout version.
 #[derive(Clone, Debug)]
 pub(super) struct Pins {
@@ -146,7 +169,7 @@ impl Pins {
 
     /// Where an interface's link is pinned.
     pub(super) fn link(&self, hook: Hook, interface: &str) -> PathBuf {
-        self.version.join(format!("{}{interface}", hook.pin_prefix()))
+        self.version.join(format!("{}{interface}", prefix(hook)))
     }
 
     /// Interfaces whose links are pinned, and on which hook.
@@ -157,9 +180,7 @@ impl Pins {
             let name = entry.map_err(failed)?.file_name();
             let name = name.to_string_lossy();
             for hook in [Hook::Native, Hook::Generic] {
-                links.extend(
-                    name.strip_prefix(hook.pin_prefix()).map(|name| (hook, name.to_owned())),
-                );
+                links.extend(name.strip_prefix(prefix(hook)).map(|name| (hook, name.to_owned())));
             }
         }
         Ok(links)

@@ -54,6 +54,8 @@ pub struct Found {
     pub stand_in: IpAddr,
     /// The interface that packets leave by; none if the way is not known.
     pub interface: Option<u32>,
+    /// It is the director itself.
+    pub is_local: bool,
     /// The director's address toward it; unspecified if it has none.
     pub from: IpAddr,
 }
@@ -132,7 +134,8 @@ impl Probing {
         let dest: Dest = self.dests.read(slot as usize);
         let hop: NextHop = self.next_hops.read(dest.next_hop as usize);
         let interface = Some(hop.interface).filter(|&interface| interface != 0);
-        Some(Found { slot, stand_in, interface, from: hop.from.ip() })
+        let is_local = hop.flags & NextHop::LOCAL != 0;
+        Some(Found { slot, stand_in, is_local, interface, from: hop.from.ip() })
     }
 
     /// What became of the last check of an end; `port` is the stand-in's, 0 in ICMP.

@@ -16,9 +16,11 @@ fn interface(kind: Option<&str>, driver: Option<&str>) -> LinkFacts {
         kind: kind.map(str::to_owned),
         device: None,
         lower: Some(Lower { index: 6, place: Place::Here }),
+        vlan: None,
+        master: None,
         xdp: Attached::No,
     };
-    LinkFacts { link, driver: driver.map(str::to_owned), xdp: None }
+    LinkFacts { link, driver: driver.map(str::to_owned), bond: None, xdp: None }
 }
 
 fn with_features(facts: LinkFacts, native: bool, takes_redirects: bool) -> LinkFacts {

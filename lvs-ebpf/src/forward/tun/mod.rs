@@ -149,7 +149,7 @@ fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
         _ => false,
     };
     if !checked {
-        return frame.sum(NETWORK, usize::from(packet.bytes));
+        return frame.sum_scattered(NETWORK, usize::from(packet.bytes));
     }
     Some(!packet.pseudo())
 }

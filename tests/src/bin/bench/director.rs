@@ -18,7 +18,7 @@ use lvs_ctl::{
     },
     model::{
         Change, Dest, DestAddr, Hop, LoopbackOnly, Method, Protocol, SchedulerFlags, Service,
-        ServiceId, Table, Tunnel,
+        ServiceId, Table, Tunnel, Way,
     },
 };
 
@@ -166,6 +166,7 @@ impl Rules {
             source,
             from: if is_v6 { IpAddr::V6(DIRECTOR6) } else { IpAddr::V4(DIRECTOR) },
             reflects: true,
+            tags: Vec::new(),
         }
     }
 }
@@ -185,8 +186,8 @@ impl Director {
         kernel.commit(&table, &ALL.map(|rules| rules.id()))?;
         for rules in ALL {
             for number in 0..REAL_SERVERS {
-                let hop = rules.hop(world, number);
-                kernel.resolve(rules.dest(number).address, Some(&hop))?;
+                let way = Way::Hop(rules.hop(world, number));
+                kernel.resolve(rules.dest(number).address, &way)?;
             }
         }
         Ok(Self { kernel, pins, fed: Fed::default() })

@@ -1,0 +1,82 @@
+//! The tests on another kernel than the running one, in a guest ([`crate::vm`]).
+//!
+//! Everything that asks the kernel something would take hours there: each test that loads the packet program
+//! waits for an emulated processor to verify it. So a choice is run, unless all is asked for: the verifier; the
+//! program against the plain director and from several threads; recordings; and traffic through devices that not
+//! every kernel has, which are the kernel's own there.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::Result;
+
+use crate::{
+    check_object, oracle,
+    setup::{self, Needs},
+    steps::Tally,
+    test_programs,
+    vm::Guest,
+    workspace,
+};
+
+/// Of root's test programs, by name: the tests that are run.
+const CHOICE: &[(&str, &[&str])] = &[
+    (
+        "program_run",
+        &[
+            "the_program_does_what_a_plain_director_does",
+            "threads_that_open_the_same_connections_agree_on_their_real_servers",
+        ],
+    ),
+    ("e2e", &["devices::", "vlans::"]),
+];
+
+/// The recordings that are played.
+const RECORDINGS: &str = "tests/testdata/oracle/state";
+
+/// For the choice, and for all.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+const LIMIT_OF_ALL: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Tells the tests that this kernel has every device: one that finds none fails ([`lvs_tests::devices`]).
+///
+/// [`lvs_tests::devices`]: ../../lvs_tests/devices/index.html
+const COMPLETE: (&str, &str) = ("LVS_TESTS_DEVICES", "all");
+
+/// Builds what is needed and runs it there.
+pub(crate) fn test(version: &str, all: bool) -> Result<()> {
+    setup::ensure(Needs::Guest)?;
+    test_programs::build()?;
+    let mut tally = Tally::default();
+    let outcome = run(version, all, &mut tally);
+    println!("{tally}");
+    outcome
+}
+
+/// As a step of `cargo xtask ci`, which has built everything.
+pub(crate) fn step(tally: &mut Tally) -> Result<()> {
+    setup::ensure(Needs::Guest)?;
+    run("6.1", false, tally)
+}
+
+fn run(version: &str, all: bool, tally: &mut Tally) -> Result<()> {
+    let guest = Guest::new(version)?;
+    let mut commands = vec![check_object::by_guest(&workspace::build_object()?)?];
+    commands.extend(if all { test_programs::commands(|_| Some(Vec::new()))? } else { chosen()? });
+    for command in &mut commands {
+        command.env(COMPLETE.0, COMPLETE.1);
+    }
+    let mut recordings = Command::new(oracle::program()?);
+    recordings.current_dir(workspace::root());
+    if !all {
+        recordings.arg(workspace::root().join(RECORDINGS));
+    }
+    commands.push(recordings);
+    guest.run(&commands, if all { LIMIT_OF_ALL } else { LIMIT }, tally)
+}
+
+fn chosen() -> Result<Vec<Command>> {
+    test_programs::commands(|name| {
+        let (_, tests) = CHOICE.iter().find(|(program, _)| *program == name)?;
+        Some(tests.to_vec())
+    })
+}
