@@ -194,7 +194,8 @@ fn told(hook: Hook) {
     let http: Vec<u16> = METHODS.iter().map(|(_, port)| *port).collect();
     let hosts = NEAR.iter().chain(&BEHIND).map(|(name, _)| topology.host(name));
     let web = hosts.map(|host| {
-        Web::start(host, &Services { http: http.clone(), echo: vec![], udp: vec![] }).unwrap()
+        Web::start(host, &Services { http: http.clone(), echo: vec![], udp: vec![], sctp: vec![] })
+            .unwrap()
     });
     let _web: Vec<_> = web.collect();
     let _ends = ["ok", "open"].map(|name| TunnelEnd::start(topology.host(name)).unwrap());
