@@ -27,7 +27,7 @@ const REFUSAL: Duration = Duration::from_millis(500);
 /// A port that hardly anybody listens at: a host that is there refuses.
 const DISCARD: u16 = 9;
 
-/// ICMPv6's "destination unreachable" (RFC 4443 §3.1).
+/// "Destination unreachable" of IPv6 (RFC 4443 §3.1).
 const UNREACHABLE_V6: u8 = 1;
 
 /// What a failed check says by itself.

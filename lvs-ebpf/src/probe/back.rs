@@ -41,8 +41,9 @@ pub fn answered<F: Frame, T: Probes>(frame: &mut F, tables: &mut T) -> Option<Ve
             pad: [0; 3],
         };
         let flow = tables.probe(&key).map(|flow| *flow)?;
-        let probed = tables.probed(&end(&flow, packet.protocol));
-        probed.into_iter().for_each(|probed| probed.looped = 1);
+        if let Some(probed) = tables.probed(&end(&flow, packet.protocol)) {
+            probed.looped = 1;
+        }
         return Some(Verdict::Drop(Reason::ProbeLooped));
     }
     None

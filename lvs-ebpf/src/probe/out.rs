@@ -169,12 +169,13 @@ fn first_port(flow: &ProbeFlow) -> u16 {
     let socket = u32::from(flow.near_port.raw()) << 16 | u32::from(flow.port.raw());
     let mixed = flow.dest.wrapping_mul(0x9e37_79b1) ^ socket.wrapping_mul(0x85eb_ca6b);
     #[expect(clippy::cast_possible_truncation, reason = "below the factor")]
-    let above = (u64::from(mixed) * u64::from(PORTS - CHOICES) >> 32) as u16;
+    let above = ((u64::from(mixed) * u64::from(PORTS - CHOICES)) >> 32) as u16;
     FIRST_PORT + above
 }
 
 // verifier: one branch
 #[inline(always)]
+#[expect(clippy::many_single_char_names, reason = "words of two addresses")]
 fn is_same(known: &ProbeFlow, flow: &ProbeFlow) -> bool {
     let [a, b, c, d] = known.near.words();
     let [e, f, g, h] = flow.near.words();

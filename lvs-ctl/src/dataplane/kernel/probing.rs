@@ -34,7 +34,10 @@ use crate::{
 
 /// Slots of real servers, kept by whoever writes them and read by others.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slots(Arc<RwLock<HashMap<(ServiceKey, Addr, Be16), u32>>>);
+pub(super) struct Slots(Arc<RwLock<HashMap<Key, u32>>>);
+
+/// A real server: its service, its address and its port.
+type Key = (ServiceKey, Addr, Be16);
 
 /// What whoever checks has to know of the data path. Reading it holds nobody up.
 pub struct Probing {
@@ -72,7 +75,7 @@ impl Slots {
         }
     }
 
-    fn get(&self, key: &(ServiceKey, Addr, Be16)) -> Option<u32> {
+    fn get(&self, key: &Key) -> Option<u32> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 }
