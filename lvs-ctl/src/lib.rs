@@ -18,6 +18,7 @@
 //! | 8 | [`cli`] | two dialects that become API requests |
 //! | 9 | [`manual`] | the manual's pages, from grammar and schema |
 //! | 9 | [`daemon`] | all of it, put together |
+//! | 9 | [`realserver`] | the other end: a real server's host |
 
 pub mod api;
 pub mod cli;
@@ -33,6 +34,7 @@ pub mod netlink;
 pub mod notify;
 pub mod plan;
 pub mod probe;
+pub mod realserver;
 pub mod reload;
 pub mod resolve;
 pub mod sweep;

@@ -20,6 +20,7 @@ mod next_hops;
 mod paths;
 mod probes;
 mod prometheus;
+mod realserver;
 mod remote;
 mod removal;
 mod restart;

@@ -19,6 +19,7 @@
 //! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
 //! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
+//! | `FRAGMENTS` | [`Datagram`] | [`DatagramKey`] | program |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `PROBES` | [`ProbeFlow`] | [`ProbeKey`] | program |
 //! | `PROBED` | [`Probed`] | [`ProbedEnd`] | program |
@@ -33,6 +34,7 @@ mod below;
 mod called;
 mod counters;
 mod dest;
+mod fragment;
 mod host_mac;
 mod load;
 mod marks;
@@ -47,6 +49,7 @@ pub use below::Below;
 pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
+pub use fragment::{Course, DATAGRAM_S, Datagram, DatagramKey, MAX_DATAGRAMS};
 pub use host_mac::HostMac;
 pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
@@ -109,6 +112,8 @@ pub mod name {
     pub const CURSORS: &str = "CURSORS";
     /// What lblc and lblcr remember of addresses.
     pub const REMEMBERED: &str = "REMEMBERED";
+    /// Datagrams that come in fragments.
+    pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Traffic a real server had.
     pub const COUNTERS: &str = "COUNTERS";
     /// Flows of health checks.
@@ -156,6 +161,8 @@ map_type!(
     Below: 12,
     Called: 24,
     Counters: 40,
+    Datagram: 128,
+    DatagramKey: 40,
     Dest: 64,
     HostMac: 8,
     Load: 32,

@@ -20,8 +20,8 @@ use lvs_common::{
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Called, Counters, Dest, Family, Load, Method, NextHop, PoolEntry, ProbeFlow,
-        ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, probe,
+        Addresses, Called, Counters, Datagram, DatagramKey, Dest, Family, Load, Method, NextHop,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, probe,
     },
     net::{Addr, Addr6, Be32, Mac},
     sched::{Kind, Remembered, wrr},
@@ -81,6 +81,10 @@ pub struct Maps {
     pub probed: BTreeMap<ProbedEnd, Probed>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
+    /// Datagrams that come in fragments,
+    pub datagrams: BTreeMap<DatagramKey, Datagram>,
+    /// and the one that was looked for last.
+    pub traced: Option<(DatagramKey, Datagram)>,
     /// Ways to clients.
     pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
@@ -130,6 +134,8 @@ impl MemTables {
                 probes: BTreeMap::new(),
                 probed: BTreeMap::new(),
                 limit: Limit::default(),
+                datagrams: BTreeMap::new(),
+                traced: None,
                 routes: BTreeMap::new(),
                 default_route: Route::None,
                 is_full: false,

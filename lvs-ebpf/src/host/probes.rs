@@ -43,7 +43,7 @@ fn leave<F: Frame, T: Probes>(frame: &mut F, tables: &mut T) -> Verdict {
         Ok(aim) => match out::send(frame, &aim, tables) {
             Step::Done(verdict) => verdict,
             Step::Wraps(packet, connection) => wrap(frame, &packet, connection, tables),
-            Step::Begins(_) | Step::Other => unreachable!("it begins nothing"),
+            Step::Begins(_) | Step::Other | Step::Fragment => unreachable!("it begins nothing"),
         },
     };
     account::verdict(verdict, tables);

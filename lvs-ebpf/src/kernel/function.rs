@@ -43,6 +43,8 @@ pub struct Scratch<A> {
     pub limit: Limit,
     /// Bytes of a frame that lie behind its first buffer.
     pub chunk: [u32; CHUNK / 4],
+    /// Of a reply's later fragment: the address that the client called.
+    pub address: A,
     client: A,
     assured: Entry,
     hashes: (u32, u32),

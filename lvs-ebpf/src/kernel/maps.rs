@@ -9,10 +9,10 @@ use aya_ebpf::{
 use lvs_common::{
     conntable::{WAYS, WORDS, ends},
     map::{
-        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
-        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
-        MAX_SERVICES, MarkRule, NextHop, PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd,
-        Service, ServiceKey, Tunables,
+        Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
+        MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
         probe::{MAX_PROBED, MAX_PROBES},
         rest,
     },
@@ -23,6 +23,7 @@ use lvs_common::{
 
 use super::{
     choose::Choice,
+    datagrams::Traced,
     function::Scratch,
     route::{self, CachedRoute},
 };
@@ -80,6 +81,14 @@ pub static CURSORS: Array<[u64; MAX_SERVICES], 1, MAPPED> = Array::new();
 /// Not preallocated, as above.
 #[btf_map]
 pub static REMEMBERED: HashMap<Called, Remembered, MAX_REMEMBERED, ON_DEMAND> = HashMap::new();
+
+/// The datagram that no fragment came of for longest gives way.
+#[btf_map]
+pub static FRAGMENTS: LruHashMap<DatagramKey, Datagram, MAX_DATAGRAMS> = LruHashMap::new();
+
+/// What this CPU asks of it.
+#[btf_map]
+pub static TRACED: PerCpuArray<Traced, 1> = PerCpuArray::new();
 
 #[btf_map]
 pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();

@@ -83,14 +83,14 @@ pub extern "C" fn lvs_leave6(context: *mut xdp_md) -> u32 {
 /// The way of an answer; `next` if it is none.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn lvs_back(context: *mut xdp_md, next: u32) -> u32 {
+pub extern "C" fn lvs_probed(context: *mut xdp_md, next: u32) -> u32 {
     came::<Be32>(context, next, |frame, tables| back::answered(frame, tables))
 }
 
 /// The same of IPv6.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn lvs_back6(context: *mut xdp_md, next: u32) -> u32 {
+pub extern "C" fn lvs_probed6(context: *mut xdp_md, next: u32) -> u32 {
     came::<Addr6>(context, next, |frame, tables| back::answered(frame, tables))
 }
 
@@ -145,7 +145,7 @@ fn left<A: Kept>(context: *mut xdp_md) -> u32 {
             WRAPS
         }
         // It begins nothing.
-        Step::Begins(_) | Step::Other => XDP_DROP,
+        Step::Begins(_) | Step::Other | Step::Fragment => XDP_DROP,
     }
 }
 

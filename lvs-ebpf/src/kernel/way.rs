@@ -22,9 +22,10 @@ use lvs_ebpf::{Connection, Step, icmp::own::TOLD, ip, open, packet::Packet, vlan
 use super::{
     KernelTables, XdpFrame,
     family::Kept,
+    fragments::{self, LOOKS},
     function::{Scratch, scratch},
-    maps::{GENERIC, REST},
-    probe::{ASKS, asks, lvs_back, lvs_plaint},
+    maps::{self, GENERIC},
+    probe::{ASKS, asks, lvs_plaint, lvs_probed},
     way6::{self, ANEW6},
 };
 
@@ -45,6 +46,11 @@ pub(super) const SIX: u32 = 1 << 23;
 const BARE: u32 = 1 << 29;
 /// With what is to be done next: tags were taken off the frame.
 const STRIPPED: u32 = 1 << 30;
+
+/// No action: it is no request of a connection.
+pub(super) const REST: u32 = 1 << 21;
+/// No action: it is a fragment.
+pub(super) const FRAGMENT: u32 = 1 << 10;
 
 /// Directs the frame of a context, as far as a known connection's packet of IPv4 goes; what goes
 /// further, or another way, is the rest's.
@@ -75,7 +81,7 @@ pub(super) fn go_into<const PLACE: u32>(context: &XdpContext, next: u32) -> u32 
         scratch.next = next;
     }
     // SAFETY: the program ends here, and holds nothing.
-    unsafe { REST.tail_call(context, PLACE + GENERIC.load()) };
+    unsafe { maps::REST.tail_call(context, PLACE + GENERIC.load()) };
     // Another instruction behind each call keeps the compiler from making one of two: the place would
     // be none that is known, and the JIT makes a jump only of one that is.
     // SAFETY: writes a register that nobody reads.
@@ -100,13 +106,23 @@ fn untagged(context: &XdpContext, next: u32) -> u32 {
         return way6::rest(context, action ^ SIX);
     }
     if action & ASKS != 0 {
-        action = lvs_back(context.ctx, action ^ ASKS);
+        action = lvs_probed(context.ctx, action ^ ASKS);
         if action == OTHER {
             action = lvs_plaint(context.ctx, action);
         }
     }
     if action == OTHER {
         action = lvs_icmp(context.ctx);
+    }
+    if action == FRAGMENT {
+        action = fragments::onward(context.ctx);
+    }
+    let looks = action == LOOKS;
+    if looks {
+        action = fragments::lvs_look();
+    }
+    if action == REST {
+        action = fragments::lvs_back(context.ctx);
     }
     if action == BEGINS {
         action = lvs_open();
@@ -116,6 +132,9 @@ fn untagged(context: &XdpContext, next: u32) -> u32 {
     }
     if action == WRAPS {
         return go_into::<{ place::WRAP }>(context, 0);
+    }
+    if looks {
+        action = fragments::lvs_ended(action);
     }
     if action & TELLS != 0 {
         action = lvs_tell(context.ctx, action ^ TELLS);
@@ -280,6 +299,7 @@ pub(super) fn go_on<A: Kept>(step: Step<A>, tables: &mut KernelTables<'_, A>) ->
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
         Step::Other => return OTHER,
+        Step::Fragment => return FRAGMENT,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };

@@ -8,7 +8,7 @@ use lvs_common::{
 
 use crate::{
     ip::{End, Ip},
-    packet::Packet,
+    packet::{Packet, Part},
     parse::MALFORMED,
 };
 
@@ -40,6 +40,7 @@ pub(super) fn read<A: Ip, F: Frame>(frame: &F) -> Result<Packet<A>, Verdict> {
         flags: icmp.kind,
         bytes: ip.bytes,
         transport: ip.payload,
+        part: Part::Whole,
     })
 }
 

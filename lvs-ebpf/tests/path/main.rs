@@ -3,12 +3,14 @@
 //! `cargo test -p lvs-ebpf --features host`
 
 mod complaint;
+mod cut;
 mod director;
 mod frame;
 mod layout;
 mod local;
 
 mod dr;
+mod fragments;
 mod icmp;
 mod nat;
 mod opening;

@@ -59,6 +59,8 @@ const MODULES: &[Module] = &[
     module("tui", &["model::text", "api::types", "api::client"]),
     // 9: the manual's pages; its tests read the example
     module("manual", &["cli::ipvsadm", "config::Config"]),
+    // 9: a real server's host, without a director
+    module("realserver", &["dataplane::kernel", "cli::table"]),
     // 9: where the concrete types meet
     Module { name: "daemon", may_use: &["*"], never: &["cli", "tui"] },
 ];

@@ -141,11 +141,16 @@ fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
 
 /// Hands a program to the kernel.
 fn verify(program: &mut Xdp) -> Result<(), KernelError> {
+    verified(|| program.load())
+}
+
+/// The same of a program of any type.
+pub(super) fn verified(load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), KernelError> {
     let is_interrupted = |error: &ProgramError| {
         matches!(error, ProgramError::LoadError { io_error, .. }
             if io_error.kind() == io::ErrorKind::WouldBlock)
     };
-    let loaded = repeated(|| program.load(), is_interrupted);
+    let loaded = repeated(load, is_interrupted);
     loaded.map_err(|error| KernelError::program(&error))
 }
 

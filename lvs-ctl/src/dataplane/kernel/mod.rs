@@ -17,12 +17,14 @@
 //! | `clock` | the program's clock, told from here |
 //! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
+//! | [`decap`] | the program of real servers |
 //! | [`probing`] | health checks, and what became of them |
 //! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
 mod clock;
 mod conntable;
+pub mod decap;
 mod error;
 mod family;
 mod interfaces;
