@@ -105,6 +105,14 @@ reasons! {
     FragmentEarly = 30, "fragment_early";
     /// Dropped: a fragment of SCTP to or from a real server's other port; the CRC of the whole cannot follow.
     FragmentCrc = 31, "fragment_crc";
+    /// Dropped: on the device of health checks, but to no real server's stand-in, or of a protocol that none is checked by.
+    NoStandIn = 32, "no_stand_in";
+    /// Dropped: a health check for which the director has no address of its own toward the real server.
+    NoOwnAddress = 33, "no_own_address";
+    /// Dropped: a health check's own packet, sent back by a real server that does not have the VIP.
+    ProbeLooped = 34, "probe_looped";
+    /// Dropped: an answer to a health check of NAT that did not come by the director as the real server's gateway.
+    ProbeDetoured = 35, "probe_detoured";
 }
 
 impl Reason {

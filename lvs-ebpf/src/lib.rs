@@ -27,6 +27,7 @@ pub mod open;
 pub mod packet;
 mod parse;
 pub mod persist;
+pub mod probe;
 pub mod schedule;
 pub mod tables;
 pub mod vlan;
@@ -39,7 +40,10 @@ use lvs_common::{
 
 pub use self::{
     connection::Connection,
-    icmp::{own::tell, relate, relate_incoming, relate_outgoing, relate_tunneled},
+    icmp::{
+        own::tell, probed::complained, relate, relate_incoming, relate_outgoing, relate_tunneled,
+    },
+    probe::Probes,
 };
 use crate::{
     fragment::{Desk, Onward, onward},
@@ -244,7 +248,8 @@ pub fn request<T: Tables>(
     Ok((is_request, connection))
 }
 
-/// As far as a packet goes that is no connection's request; `None`: it may begin one.
+/// As far as a packet goes that is no connection's request; `None`: it may begin one, or be an answer to a
+/// health check.
 ///
 /// # Errors
 /// It is none of ours, or a reply that cannot be sent.
@@ -265,6 +270,9 @@ pub fn rest<F: Frame, T: Tables>(
         let ethernet = frame.at::<Ethernet>(0).ok_or(parse::MALFORMED)?;
         let is_host = tables.is_host(ethernet.destination);
         return if is_host { Ok(None) } else { Err(Verdict::Pass(Reason::NotHost)) };
+    }
+    if probe::may_answer(packet, tables) {
+        return Ok(None);
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

@@ -17,7 +17,7 @@ mod kernel;
 mod program {
     use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
 
-    use crate::kernel::{clock, way, way6};
+    use crate::kernel::{clock, probe, way, way6};
 
     /// The director's program, one an interface.
     #[xdp(frags)]
@@ -53,6 +53,12 @@ mod program {
     #[xdp(frags)]
     pub fn lvs_tagged(context: XdpContext) -> u32 {
         way::tagged(&context)
+    }
+
+    /// Health checks' way to real servers; on the peer of the device that stand-ins are routed to.
+    #[xdp(frags)]
+    pub fn lvs_probe(context: XdpContext) -> u32 {
+        probe::leave(&context)
     }
 
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.

@@ -17,6 +17,8 @@ mod links;
 mod manual;
 mod namespaces;
 mod next_hops;
+mod paths;
+mod probes;
 mod prometheus;
 mod realserver;
 mod remote;

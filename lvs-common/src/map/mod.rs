@@ -21,6 +21,8 @@
 //! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
 //! | `FRAGMENTS` | [`Datagram`] | [`DatagramKey`] | program |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
+//! | `PROBES` | [`ProbeFlow`] | [`ProbeKey`] | program |
+//! | `PROBED` | [`Probed`] | [`ProbedEnd`] | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
 //! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `MARKS`, `LOADS`, `CURSORS`, `CONNS`
@@ -38,6 +40,7 @@ mod load;
 mod marks;
 mod next_hop;
 mod pool;
+pub mod probe;
 mod service;
 mod tunables;
 
@@ -52,6 +55,7 @@ pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
 pub use pool::PoolEntry;
+pub use probe::{ProbeFlow, ProbeKey, Probed, ProbedEnd};
 pub use service::{Family, Service, ServiceKey};
 pub use tunables::{TIMEOUTS, Tunables};
 
@@ -112,6 +116,10 @@ pub mod name {
     pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Traffic a real server had.
     pub const COUNTERS: &str = "COUNTERS";
+    /// Flows of health checks.
+    pub const PROBES: &str = "PROBES";
+    /// What became of them.
+    pub const PROBED: &str = "PROBED";
     /// Packets that were not forwarded.
     pub const REASONS: &str = "REASONS";
 }
@@ -161,6 +169,10 @@ map_type!(
     MarkRule: 32,
     NextHop: 48,
     PoolEntry: 8,
+    ProbeFlow: 48,
+    ProbeKey: 40,
+    Probed: 24,
+    ProbedEnd: 8,
     Service: 48,
     ServiceKey: 20,
     Tunables: 224,

@@ -81,6 +81,7 @@ impl<D: DataPlane> Director<D> {
             admin: Admin::default(),
             health: DestHealth::default(),
             load: plane.load(id, &addr),
+            stand_in: plane.stand_in(id, &addr),
             stats: query.stats.then(|| statistics.dest(id, &addr, plane)),
             rates: query.rates.then(|| statistics.dest_rates(id, &addr)),
         }

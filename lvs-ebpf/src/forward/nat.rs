@@ -79,8 +79,9 @@ fn needs_stack<F: Frame, T: Tables>(
     Err(Verdict::Drop(Reason::OverMtu))
 }
 
+/// Gives the packet another address and port at one of its ends.
 #[inline(always)]
-fn rewrite<F: Frame, T: Tables>(
+pub(crate) fn rewrite<F: Frame, T: Tables>(
     frame: &mut F,
     packet: &Packet<T::Address>,
     end: End,

@@ -2,6 +2,7 @@
 
 mod family;
 mod pool;
+mod probes;
 mod tables;
 
 use std::{
@@ -20,7 +21,7 @@ use lvs_common::{
     },
     map::{
         Addresses, Called, Counters, Datagram, DatagramKey, Dest, Family, Load, Method, NextHop,
-        PoolEntry, Service, ServiceKey, Tunables,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, probe,
     },
     net::{Addr, Addr6, Be32, Mac},
     sched::{Kind, Remembered, wrr},
@@ -74,6 +75,10 @@ pub struct Maps {
     pub counters: Vec<Counters>,
     /// Frames not forwarded, by reason.
     pub reasons: [u64; Reason::CAPACITY],
+    /// Flows of health checks.
+    pub probes: BTreeMap<ProbeKey, ProbeFlow>,
+    /// What became of them.
+    pub probed: BTreeMap<ProbedEnd, Probed>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
     /// Datagrams that come in fragments,
@@ -103,6 +108,8 @@ impl MemTables {
             seed: [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210],
             timeouts: tcp_state::default_timeouts(TICKS_PER_SECOND),
             conn_reuse_mode: 1,
+            stand_ins: probe::NETWORK_V4,
+            stand_ins6: probe::NETWORK_V6,
             ..Tunables::zeroed()
         };
         Self {
@@ -124,6 +131,8 @@ impl MemTables {
                 remembered: RefCell::new(BTreeMap::new()),
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
+                probes: BTreeMap::new(),
+                probed: BTreeMap::new(),
                 limit: Limit::default(),
                 datagrams: BTreeMap::new(),
                 traced: None,

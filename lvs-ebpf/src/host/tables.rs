@@ -33,7 +33,7 @@ use crate::{
 /// The maps, for one packet.
 pub(super) struct ForPacket<'a, A> {
     conns: View<'a>,
-    maps: &'a mut Maps,
+    pub(super) maps: &'a mut Maps,
     family: PhantomData<A>,
 }
 

@@ -15,6 +15,7 @@ mod incoming;
 pub mod limit;
 mod outgoing;
 pub mod own;
+pub(crate) mod probed;
 mod quoted;
 mod tunneled;
 

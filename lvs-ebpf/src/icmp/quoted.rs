@@ -21,8 +21,8 @@ pub(super) struct Quoted<A> {
     /// Offset of what is behind.
     pub(super) transport: usize,
     /// The first two words there: the ports, if it is TCP, UDP or SCTP.
-    source_port: Be16,
-    destination_port: Be16,
+    pub(super) source_port: Be16,
+    pub(super) destination_port: Be16,
 }
 
 impl<A: Ip> Quoted<A> {

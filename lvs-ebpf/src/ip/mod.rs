@@ -7,7 +7,7 @@ mod v6;
 use core::fmt::Debug;
 
 use lvs_common::{
-    map::Family,
+    map::{Family, Tunables},
     net::{Addr, Be16, Be32, checksum::Edit},
     verdict::Verdict,
     wire::{Ethernet, Frame},
@@ -38,6 +38,8 @@ pub trait Ip: Copy + Eq + Debug {
     const TOO_LONG: (u8, u8);
     /// Bytes that fragments have for being some, which a whole datagram has not.
     const FRAGMENT_BYTES: u64;
+    /// Types of its echo: request and reply.
+    const ECHO: (u8, u8);
     /// Bytes that an ICMP error has at most, its IP header included.
     const ERROR_BYTES: u16;
 
@@ -122,6 +124,9 @@ pub trait Ip: Copy + Eq + Debug {
     fn edit(before: Self, after: Self) -> Edit;
     /// The sum over the pseudo-header, folded, not complemented.
     fn pseudo(source: Self, destination: Self, protocol: u8, length: u16) -> u16;
+
+    /// The real server's slot that the address stands in for; see [`probe`](lvs_common::map::probe).
+    fn slot(self, tunables: &Tunables) -> Option<u32>;
 
     /// As maps have it.
     fn wide(self) -> Addr;

@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791).
 
 use lvs_common::{
-    map::Family,
+    map::{Family, Tunables, probe},
     net::{
         Addr, Be16, Be32,
         checksum::{self, Edit},
@@ -30,6 +30,7 @@ impl Ip for Be32 {
     const TIME_EXCEEDED: (u8, u8) = (Icmp::TIME_EXCEEDED, 0);
     const TOO_LONG: (u8, u8) = (Icmp::UNREACHABLE, Icmp::TOO_LONG);
     const FRAGMENT_BYTES: u64 = 0;
+    const ECHO: (u8, u8) = (8, 0);
     // RFC 1812 §4.3.2.3
     const ERROR_BYTES: u16 = 576;
 
@@ -181,6 +182,11 @@ impl Ip for Be32 {
     #[inline(always)]
     fn pseudo(source: Self, destination: Self, protocol: u8, length: u16) -> u16 {
         checksum::pseudo_v4(source, destination, protocol, length)
+    }
+
+    #[inline(always)]
+    fn slot(self, tunables: &Tunables) -> Option<u32> {
+        probe::slot_v4(tunables.stand_ins, self)
     }
 
     #[inline(always)]

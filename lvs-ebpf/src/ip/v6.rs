@@ -1,7 +1,7 @@
 //! IPv6 (RFC 8200).
 
 use lvs_common::{
-    map::Family,
+    map::{Family, Tunables, probe},
     net::{
         Addr, Addr6, Be16, Be32,
         checksum::{self, Edit},
@@ -34,6 +34,7 @@ impl Ip for Addr6 {
     const TIME_EXCEEDED: (u8, u8) = (3, 0);
     const TOO_LONG: (u8, u8) = (2, 0);
     const FRAGMENT_BYTES: u64 = size_of::<Fragment6>() as u64;
+    const ECHO: (u8, u8) = (128, 129);
     const ERROR_BYTES: u16 = 1280;
 
     #[inline(always)]
@@ -201,6 +202,11 @@ impl Ip for Addr6 {
     #[inline(always)]
     fn pseudo(source: Self, destination: Self, protocol: u8, length: u16) -> u16 {
         checksum::pseudo_v6(source.addr(), destination.addr(), protocol, length)
+    }
+
+    #[inline(always)]
+    fn slot(self, tunables: &Tunables) -> Option<u32> {
+        probe::slot_v6(tunables.stand_ins6, self.addr())
     }
 
     #[inline(always)]

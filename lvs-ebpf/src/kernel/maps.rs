@@ -12,7 +12,9 @@ use lvs_common::{
         Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
         MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, Service, ServiceKey, Tunables, rest,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        probe::{MAX_PROBED, MAX_PROBES},
+        rest,
     },
     net::{Addr6, Be32},
     sched::Remembered,
@@ -93,6 +95,14 @@ pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();
 
 #[btf_map]
 pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
+
+/// Flows of health checks.
+#[btf_map]
+pub static PROBES: LruHashMap<ProbeKey, ProbeFlow, MAX_PROBES> = LruHashMap::new();
+
+/// Not preallocated: few real servers' ends are ever probed.
+#[btf_map]
+pub static PROBED: HashMap<ProbedEnd, Probed, MAX_PROBED, ON_DEMAND> = HashMap::new();
 
 /// Ways to clients that this CPU has asked the kernel for; see `route`.
 #[btf_map]

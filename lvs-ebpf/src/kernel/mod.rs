@@ -13,6 +13,7 @@ mod locality;
 mod maps;
 mod marks;
 mod pool;
+pub mod probe;
 mod route;
 mod tables;
 pub mod way;

@@ -25,6 +25,7 @@ use super::{
     fragments::{self, LOOKS},
     function::{Scratch, scratch},
     maps::{self, GENERIC},
+    probe::{ASKS, asks, lvs_plaint, lvs_probed},
     way6::{self, ANEW6},
 };
 
@@ -103,6 +104,12 @@ fn untagged(context: &XdpContext, next: u32) -> u32 {
     let mut action = next;
     if action & SIX != 0 {
         return way6::rest(context, action ^ SIX);
+    }
+    if action & ASKS != 0 {
+        action = lvs_probed(context.ctx, action ^ ASKS);
+        if action == OTHER {
+            action = lvs_plaint(context.ctx, action);
+        }
     }
     if action == OTHER {
         action = lvs_icmp(context.ctx);
@@ -199,13 +206,18 @@ pub(super) fn ends(context: &XdpContext, action: u32) -> u32 {
     if XdpFrame::new(context).tags().is_none() { action } else { lvs_restore(context.ctx, action) }
 }
 
-/// What is to be done next.
+/// What is to be done next, and whether a health check asks for it.
 // verifier: looked up in the rest itself, it would cost every function the place of a map's key
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_next() -> u32 {
-    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
-    scratch.next | if scratch.tags.is_none() { 0 } else { STRIPPED }
+    let Some(here) = scratch::<Be32>() else { return XDP_PASS };
+    let next = if here.next == BEGINS | SIX {
+        scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet) | SIX)
+    } else {
+        asks(here.next, &here.packet)
+    };
+    next | if here.tags.is_none() { 0 } else { STRIPPED }
 }
 
 /// The connection that a packet begins.

@@ -19,6 +19,7 @@ use super::{
     KernelTables, XdpFrame,
     fragments::{self, LOOKS, look},
     function::{lvs_assure6, scratch},
+    probe::{ASKS, asks, lvs_plaint6, lvs_probed6},
     way::{
         BEGINS, BEGUN, FRAGMENT, OTHER, REST, SIX, TELLS, WRAPS, at_hand, begun, ends, go_into,
         go_on, settle, tell, within_frame, wrap,
@@ -70,6 +71,12 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
     if action == ANEW {
         action = lvs_known6(context.ctx);
     }
+    if action & ASKS != 0 {
+        action = lvs_probed6(context.ctx, action ^ ASKS);
+        if action == OTHER {
+            action = lvs_plaint6(context.ctx, action);
+        }
+    }
     if action == OTHER {
         action = lvs_icmp6(context.ctx);
     }
@@ -91,6 +98,9 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
     }
     if action == REST {
         action = lvs_rest6(context.ctx);
+    }
+    if action & ASKS != 0 {
+        action = lvs_probed6(context.ctx, BEGINS);
     }
     if action == BEGINS {
         action = lvs_decide6();
@@ -124,7 +134,7 @@ pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     } else {
         match lvs_ebpf::packet(&XdpFrame::new(&context)) {
             Ok(packet) => scratch.packet = packet,
-            Err(Verdict::Pass(Reason::OtherProtocol)) => return OTHER,
+            Err(Verdict::Pass(Reason::OtherProtocol)) => return asks(OTHER, &scratch.packet),
             Err(Verdict::Pass(Reason::Fragment)) => return FRAGMENT,
             Err(refused) => return settle(refused, &mut tables),
         }
@@ -200,7 +210,10 @@ pub extern "C" fn lvs_tell6(context: *mut xdp_md, reason: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {
-    fragments::rest::<Addr6>(context)
+    match fragments::rest::<Addr6>(context) {
+        BEGINS => scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet)),
+        action => action,
+    }
 }
 
 /// Where the connection goes that a packet begins.

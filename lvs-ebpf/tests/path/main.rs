@@ -18,6 +18,7 @@ mod opening;
 mod parsing;
 mod persist;
 mod ports;
+mod probe;
 mod reuse;
 mod sctp;
 mod states;

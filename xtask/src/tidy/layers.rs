@@ -45,6 +45,7 @@ const MODULES: &[Module] = &[
     module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director"]),
+    module("probe", &["model", "director", "health::ways", "dataplane::kernel::probing"]),
     module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
     module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
