@@ -282,6 +282,6 @@ fn inward(method: Method) -> Direction {
 #[inline(always)]
 fn timeout<T: Tables>(tunables: &Tunables, state: State) -> u32 {
     // verifier: up to 6.7 it knows no bounds of what was or'ed together
-    let number = T::Conns::veil(state.number().into()) as usize;
-    tunables.timeouts[number & 31]
+    let number = T::Conns::veil(state.number().into()) & 31;
+    tunables.timeouts[number as usize]
 }

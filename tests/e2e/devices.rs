@@ -224,10 +224,10 @@ fn through(
 
 #[test]
 fn sctp_of_the_kernel_goes_through_the_director_in_every_method() {
+    const PORT: u16 = 3868;
     if !devices::are_here(&[Device::Sctp, Device::Link("ipip")]) {
         return;
     }
-    const PORT: u16 = 3868;
     let topology = Topology::manual(Offload::Prepared).unwrap();
     let services = Services { sctp: vec![PORT], ..Services::default() };
     let web = topology.serve(&services).unwrap();

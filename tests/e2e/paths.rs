@@ -141,7 +141,7 @@ fn cases(net: Net) -> Vec<Case> {
     let near = |name| net.at(4, NEAR.iter().find(|(it, _)| *it == name).unwrap().1);
     let behind = |name| net.at(2, BEHIND.iter().find(|(it, _)| *it == name).unwrap().1);
     let mut cases = Vec::new();
-    let mut case = |method, vip, port, rip, wanted| {
+    let mut add = |method, vip, port, rip, wanted| {
         let service = ServiceId::Address { protocol: Protocol::Tcp, address: net.at(4, vip), port };
         let addr = DestAddr { address: rip, port };
         let dest = Dest { addr, method, weight: 1, upper_threshold: 0, lower_threshold: 0 };
@@ -158,24 +158,24 @@ fn cases(net: Net) -> Vec<Case> {
     for (method, port) in METHODS {
         let is_direct = method == Method::DirectRoute;
         let no_tunnel = if is_direct { Cause::VipMissing } else { Cause::NoTunnelDevice };
-        case(method, VIP, port, near("ok"), Ok("ok"));
-        case(method, VIP, port, near("bare"), Err(no_tunnel));
-        case(method, VIP, port, near("open"), Err(Cause::VipMissing));
-        case(method, VIP, port, near("mute"), Err(Cause::ServerDown));
+        add(method, VIP, port, near("ok"), Ok("ok"));
+        add(method, VIP, port, near("bare"), Err(no_tunnel));
+        add(method, VIP, port, near("open"), Err(Cause::VipMissing));
+        add(method, VIP, port, near("mute"), Err(Cause::ServerDown));
     }
-    case(Method::Masq, NAT_VIP, 80, behind("nat"), Ok("nat"));
-    case(Method::Masq, NAT_VIP, 80, behind("lost"), Err(Cause::WrongGateway));
-    case(Method::Masq, NAT_VIP, 80, behind("stray"), Err(Cause::WrongGateway));
+    add(Method::Masq, NAT_VIP, 80, behind("nat"), Ok("nat"));
+    add(Method::Masq, NAT_VIP, 80, behind("lost"), Err(Cause::WrongGateway));
+    add(Method::Masq, NAT_VIP, 80, behind("stray"), Err(Cause::WrongGateway));
     // Nobody listens there.
-    case(Method::DirectRoute, VIP, 81, near("ok"), Err(Cause::ServiceDown));
-    case(Method::Masq, NAT_VIP, 81, behind("nat"), Err(Cause::ServiceDown));
+    add(Method::DirectRoute, VIP, 81, near("ok"), Err(Cause::ServiceDown));
+    add(Method::Masq, NAT_VIP, 81, behind("nat"), Err(Cause::ServiceDown));
     let silent = match net {
         Net::V4 => "does not answer ARP on eth0",
         Net::V6 => "does not answer neighbour discovery on eth0",
     };
     let nobody = net.at(4, NOBODY);
-    let cause = Cause::NoRoute(format!("{nobody} {silent}"));
-    case(Method::DirectRoute, VIP, 80, nobody, Err(cause));
+    let no_route = Cause::NoRoute(format!("{nobody} {silent}"));
+    add(Method::DirectRoute, VIP, 80, nobody, Err(no_route));
     cases
 }
 
@@ -289,7 +289,7 @@ async fn add(handle: &Handle, cases: &[Case]) {
 
 async fn check(ways: &impl Ways, case: &Case) -> Result<(), String> {
     let errand = &case.errand;
-    let was = match ways.way(errand) {
+    let found = match ways.way(errand) {
         Ok(target) => match timeout(PATIENCE, ask(target.endpoint)).await {
             Ok(Ok(name)) => Ok(name),
             failed => {
@@ -298,11 +298,11 @@ async fn check(ways: &impl Ways, case: &Case) -> Result<(), String> {
                 Err(ways.diagnose(errand).await.ok_or(format!("{failed:?}, and no cause"))?)
             }
         },
-        Err(NoWay::Broken(cause)) => Err(cause),
+        Err(NoWay::Broken(why)) => Err(why),
         Err(NoWay::Unknown(why)) => return Err(why),
     };
     let wanted = case.wanted.clone().map(str::to_owned);
-    if was == wanted { Ok(()) } else { Err(format!("{was:?}")) }
+    if found == wanted { Ok(()) } else { Err(format!("{found:?}")) }
 }
 
 /// The name of who answers.

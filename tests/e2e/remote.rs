@@ -1,6 +1,6 @@
 //! The API from elsewhere, over TLS; and who changed what.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use crate::cluster::Cluster;
 
@@ -20,7 +20,7 @@ fn files(directory: &Path) -> String {
         let path = directory.join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        lines += &format!("{key} = {path:?}\n");
+        writeln!(lines, "{key} = \"{}\"", path.display()).unwrap();
     }
     lines
 }

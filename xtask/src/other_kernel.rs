@@ -34,8 +34,8 @@ const CHOICE: &[(&str, &[&str])] = &[
 const RECORDINGS: &str = "tests/testdata/oracle/state";
 
 /// For the choice, and for all.
-const LIMIT: Duration = Duration::from_secs(15 * 60);
-const LIMIT_OF_ALL: Duration = Duration::from_secs(4 * 60 * 60);
+const LIMIT: Duration = Duration::from_mins(15);
+const LIMIT_OF_ALL: Duration = Duration::from_hours(4);
 
 /// Tells the tests that this kernel has every device: one that finds none fails ([`lvs_tests::devices`]).
 ///

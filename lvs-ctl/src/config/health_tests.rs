@@ -1,4 +1,4 @@
-use super::super::{Config, Standing, difference, written};
+use super::super::{Config, Standing, difference};
 use crate::{
     director::{Listing, MarkListing, TunableListing},
     model::{
@@ -124,25 +124,4 @@ fn a_plan_says_what_is_checked() {
         "~ health of service tcp:192.0.2.1:80: check none -> http://www.example.com/ {"
     ));
     assert!(texts[4].contains("slow_start 0s -> 30s"), "{}", texts[4]);
-}
-
-#[test]
-fn what_is_written_says_the_same() {
-    use crate::{
-        dataplane::memory::Memory,
-        director::{ChangeRequest, Director, ListQuery, Options},
-        model::LoopbackOnly,
-    };
-    let config = parse(ALL);
-    let changes = difference(&config.rules, &nothing()).changes();
-    let mut director = Director::new(Memory::default(), Box::new(LoopbackOnly), Options::default());
-    let request = ChangeRequest { changes, all_or_nothing: true, if_revision: None };
-    director.change(&request).unwrap();
-    let listing = director.listing(&ListQuery::default()).unwrap();
-    let standing = Standing { listing, ..nothing() };
-    assert!(difference(&config.rules, &standing).is_empty());
-    let text = written(&standing).unwrap();
-    let again = Config::parse("lvs.toml", text.clone()).unwrap();
-    assert_eq!(again.rules.services[0].health, config.rules.services[0].health, "{text}");
-    assert_eq!(again.rules.services[0].dest_health, config.rules.services[0].dest_health);
 }

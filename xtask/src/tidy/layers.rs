@@ -44,7 +44,8 @@ const MODULES: &[Module] = &[
     // 5: words to the service manager; its tests hold a data plane up
     module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
-    module("health", &["model", "director"]),
+    // the tests of the first hold a data plane up
+    module("health", &["model", "director", "dataplane::memory"]),
     module("probe", &["model", "director", "health::ways", "dataplane::kernel::probing"]),
     module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
     module("reload", &["config", "director", "notify"]),

@@ -61,20 +61,20 @@ const WANTED: &[&str] = &[
 pub(super) fn in_order(below: &Path) -> Result<Vec<PathBuf>> {
     let mut files = BTreeMap::new();
     find(below, &mut files)?;
-    let mut order = Order { files, seen: BTreeSet::new(), order: Vec::new() };
+    let mut order = Sorting { files, seen: BTreeSet::new(), order: Vec::new() };
     for name in WANTED {
         order.add(name)?;
     }
     Ok(order.order)
 }
 
-struct Order {
+struct Sorting {
     files: BTreeMap<String, PathBuf>,
     seen: BTreeSet<String>,
     order: Vec<PathBuf>,
 }
 
-impl Order {
+impl Sorting {
     fn add(&mut self, name: &str) -> Result<()> {
         if !self.seen.insert(name.to_owned()) {
             return Ok(());
