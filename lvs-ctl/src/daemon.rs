@@ -111,9 +111,9 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let board = health::Board::default();
-    let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board));
+    let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board.clone()));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
-    answer(doors, listener, handle, requests).await?;
+    answer(doors, listener, handle, requests, board).await?;
 
     checking.abort();
     checking.await.ok();
@@ -133,6 +133,7 @@ async fn answer(
     listener: UnixListener,
     handle: Handle,
     reload: mpsc::Sender<Asked>,
+    board: health::Board,
 ) -> anyhow::Result<()> {
     let stopped = stopped()?;
     let told = async {
@@ -142,7 +143,7 @@ async fn answer(
     let watchdog = notify::watchdog(handle.clone());
     tracing::info!("ready");
     notify::ready();
-    let done = doors.serve(listener, handle, reload, told).await;
+    let done = doors.serve(listener, handle, reload, board, told).await;
     if let Some(watchdog) = watchdog {
         watchdog.abort();
         watchdog.await.ok();
