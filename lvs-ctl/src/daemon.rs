@@ -112,9 +112,12 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let board = health::Board::default();
     let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board.clone()));
+    let telling = tokio::spawn(health::hooks::run(handle.clone(), setup.hooks.clone()));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     answer(doors, listener, handle, requests, board).await?;
 
+    telling.abort();
+    telling.await.ok();
     checking.abort();
     checking.await.ok();
     following.abort();

@@ -114,7 +114,7 @@ impl Checks {
             spec.fall = self.fall.or(spec.fall);
             spec.via = self.via.map(Via::from).or(spec.via);
             spec.read().map_err(|wrong| {
-                let word = spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned());
+                let word = spec.label();
                 Failure::new(format!("check {word}: {wrong}"))
             })?;
         }

@@ -140,7 +140,7 @@ impl Patient {
                 *test.failures.entry(failure.code()).or_default() += 1;
                 test.streak.note(false, timing);
                 let spec = &self.specs[index];
-                let word = spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned());
+                let word = spec.label();
                 format!("{word}: {failure}")
             }
             Outcome::Unchecked(_) => String::new(),
@@ -220,7 +220,7 @@ impl Patient {
         let held = chart.recovery.held_until(passed, damping);
         let checks = self.specs.iter().zip(&self.checks).zip(&chart.tests);
         let checks = checks.map(|((spec, check), test)| CheckReport {
-            check: spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned()),
+            check: spec.label(),
             via: check.via,
             health: test.streak.health(),
             runs: test.runs,

@@ -142,7 +142,6 @@ impl Facts {
 }
 
 fn words(checks: &[CheckSpec]) -> String {
-    let word = |spec: &CheckSpec| spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned());
-    let words: Vec<_> = checks.iter().map(word).collect();
+    let words: Vec<_> = checks.iter().map(CheckSpec::label).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }
