@@ -1,4 +1,5 @@
-//! Builds the packet program for the bpf target and hands it to the crate as `OUT_DIR/lvs`.
+//! Builds the packet programs for the bpf target and hands them to the crate as `OUT_DIR/lvs` and
+//! `OUT_DIR/lvs-decap`.
 #![forbid(unsafe_code)]
 
 use std::{
@@ -43,16 +44,18 @@ fn build(root: &Path) -> Result<(), String> {
     let bpf_target = target.join("bpf");
     let arch = variable("CARGO_CFG_TARGET_ARCH");
     let cargo = variable("CARGO");
-    let object = bpf_cargo::PRODUCT;
-    let mut command = bpf_cargo::command(cargo.as_ref(), "build", root, &bpf_target, &arch, object);
-    let status = command.status().map_err(|error| format!("cannot run {cargo}: {error}"))?;
-    if !status.success() {
-        return Err("the packet program (lvs-ebpf) does not build; see above".into());
+    for object in [bpf_cargo::PRODUCT, bpf_cargo::DECAP] {
+        let mut command =
+            bpf_cargo::command(cargo.as_ref(), "build", root, &bpf_target, &arch, object);
+        let status = command.status().map_err(|error| format!("cannot run {cargo}: {error}"))?;
+        if !status.success() {
+            return Err(format!("the program {object} (lvs-ebpf) does not build; see above"));
+        }
+        let file = bpf_cargo::object(&bpf_target, object);
+        fs::copy(&file, out.join(object))
+            .map_err(|error| format!("cannot copy {}: {error}", file.display()))?;
     }
-    let object = bpf_cargo::object(&bpf_target, object);
-    fs::copy(&object, out.join("lvs"))
-        .map(|_bytes| ())
-        .map_err(|error| format!("cannot copy {}: {error}", object.display()))
+    Ok(())
 }
 
 fn tools_are_there() -> Result<(), String> {

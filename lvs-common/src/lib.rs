@@ -2,6 +2,7 @@
 //!
 //! | module | what | used by |
 //! | --- | --- | --- |
+//! | [`decap`] | the real server's end of tunnels | its program, its command |
 //! | [`hash`] | the hashes of schedulers | schedulers |
 //! | [`net`] | byte order, addresses, checksums | everyone |
 //! | [`wire`] | headers as they lie in a frame | the packet's way |
@@ -18,10 +19,12 @@
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
 pub mod conntable;
+pub mod decap;
 pub mod hash;
 pub mod map;
 pub mod mark;
 pub mod net;
+pub mod pieces;
 pub mod sched;
 pub mod sctp_state;
 pub mod tcp_state;

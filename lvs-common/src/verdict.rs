@@ -47,7 +47,7 @@ reasons! {
     Tagged = 1, "tagged";
     /// Passed: ends before its headers do, or the headers lie about their length.
     Malformed = 2, "malformed";
-    /// Passed: a fragment.
+    /// Passed: a fragment that is of no service's datagram, or of one whose first fragment was passed.
     Fragment = 3, "fragment";
     /// Passed: neither to a VIP nor from a masqueraded real server.
     NotOurs = 4, "not_ours";
@@ -91,6 +91,28 @@ reasons! {
     LocalPort = 23, "local_port";
     /// Passed: it would begin a connection, but its link-layer address is none of the director's: a flooded frame, or a group's.
     NotHost = 24, "not_host";
+    /// Dropped: a first fragment without all of its transport header, or a later one that begins within it (RFC 1858, RFC 7112).
+    FragmentTiny = 25, "fragment_tiny";
+    /// Dropped: a fragment that overlaps others, or contradicts them about the datagram's end; the datagram is given up (RFC 5722).
+    FragmentOverlap = 26, "fragment_overlap";
+    /// Dropped: a fragment that has come before.
+    FragmentDuplicate = 27, "fragment_duplicate";
+    /// Dropped: a fragment that no datagram has: empty, of no whole eights before the last, beyond 65 535 bytes, or leaving more than 16 gaps.
+    FragmentEndless = 28, "fragment_endless";
+    /// Dropped: a fragment of a datagram that was given up, or whose first fragment was dropped.
+    FragmentRefused = 29, "fragment_refused";
+    /// Dropped: a fragment that came before the first of its datagram, which alone tells the ports.
+    FragmentEarly = 30, "fragment_early";
+    /// Dropped: a fragment of SCTP to or from a real server's other port; the CRC of the whole cannot follow.
+    FragmentCrc = 31, "fragment_crc";
+    /// Dropped: on the device of health checks, but to no real server's stand-in, or of a protocol that none is checked by.
+    NoStandIn = 32, "no_stand_in";
+    /// Dropped: a health check for which the director has no address of its own toward the real server.
+    NoOwnAddress = 33, "no_own_address";
+    /// Dropped: a health check's own packet, sent back by a real server that does not have the VIP.
+    ProbeLooped = 34, "probe_looped";
+    /// Dropped: an answer to a health check of NAT that did not come by the director as the real server's gateway.
+    ProbeDetoured = 35, "probe_detoured";
 }
 
 impl Reason {

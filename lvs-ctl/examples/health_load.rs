@@ -93,10 +93,8 @@ async fn main() -> anyhow::Result<()> {
     print(&format!("{count} checks {check}, every {interval_s} s, for {took_s:.0} s"));
     print(&format!("CPU      {:.1} % of one core", 100.0 * cpu / took_s));
     print(&format!("memory   {}", memory()?));
-    print(&format!(
-        "made     {made} ({:.0} a second), real servers down {down}",
-        made as f64 / took_s
-    ));
+    let rate = made / took.as_secs().max(1);
+    print(&format!("made     {made} ({rate} a second), real servers down {down}"));
     print(&format!(
         "longest  {:.3} s from one check to the next ({late:+.1} %)",
         longest.as_secs_f64()
@@ -192,10 +190,10 @@ impl Drop for Server {
 async fn serve() -> anyhow::Result<()> {
     let listener = TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], 0))).await?;
     print(&listener.local_addr()?.port().to_string());
-    let mut input = tokio::io::stdin();
-    let mut ignored = [0; 1];
+    // The other process holds the writing end, and lets go of it when it ends.
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
     tokio::select! {
-        _ = input.read(&mut ignored) => Ok(()),
+        _ = ended => Ok(()),
         error = accept(listener) => error,
     }
 }

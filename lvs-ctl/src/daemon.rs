@@ -8,6 +8,7 @@ mod interfaces;
 pub mod logging;
 mod martians;
 mod place;
+mod probing;
 pub mod serving;
 mod start;
 
@@ -16,7 +17,6 @@ use std::{
     io::ErrorKind,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -37,7 +37,7 @@ use crate::{
         kernel::{Kernel, load},
     },
     director::{self, Director, Handle},
-    health::{self, ways::Direct},
+    health,
     netlink::{Rtnetlink, links::Links, sysctl::Sysctl},
     notify,
     reload::Asked,
@@ -86,6 +86,7 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     }
     let network = interfaces.network(&links.changed().await?);
     kernel.set_network(&network)?;
+    let probing = probing::set_up(&mut kernel, pin_dir).await;
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
 
@@ -102,16 +103,18 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
         join(thread).await;
         if !adopted {
             Kernel::detach(pin_dir).ok();
+            probing::remove(pin_dir).await.ok();
         }
         return Err(error);
     }
 
     let resolver = Rtnetlink::start().context("cannot watch routes and neighbours")?;
     let (tell, told) = watch::channel(network);
+    let ways = probing::ways(probing, &handle, told.clone());
     let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let board = health::Board::default();
-    let checking = tokio::spawn(health::run(handle.clone(), Arc::new(Direct), board.clone()));
+    let checking = tokio::spawn(health::run(handle.clone(), ways, board.clone()));
     let telling = tokio::spawn(health::hooks::run(handle.clone(), setup.hooks.clone()));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     answer(doors, listener, handle, requests, board).await?;
@@ -173,6 +176,7 @@ pub fn detach(args: DetachArgs, socket: Option<PathBuf>) -> anyhow::Result<()> {
     let claim = start.pin_dir.exists().then(|| Claim::take(&start.pin_dir));
     let _claim = claim.transpose()?;
     Kernel::detach(&start.pin_dir)?;
+    probing::remove_now(&start.pin_dir)?;
     for state_dir in place::state_dirs(&start.setup) {
         martians::restore(&Sysctl::default(), &state_dir)
             .context("cannot put accept_local back")?;

@@ -12,11 +12,13 @@
 //! | 5 | [`notify`] | words to the service manager |
 //! | 6 | [`resolve`], [`sweep`], [`reload`] | what keeps next hops, connections and declared rules up to date |
 //! | 6 | [`health`] | checks of real servers |
+//! | 7 | [`probe`] | checks' way through the services' data path |
 //! | 6 | [`metrics`] | the director in numbers, for Prometheus |
 //! | 7 | [`api`] | HTTP over a Unix socket, and over TLS |
 //! | 8 | [`cli`] | two dialects that become API requests |
 //! | 9 | [`manual`] | the manual's pages, from grammar and schema |
 //! | 9 | [`daemon`] | all of it, put together |
+//! | 9 | [`realserver`] | the other end: a real server's host |
 
 pub mod api;
 pub mod cli;
@@ -31,6 +33,8 @@ pub mod model;
 pub mod netlink;
 pub mod notify;
 pub mod plan;
+pub mod probe;
+pub mod realserver;
 pub mod reload;
 pub mod resolve;
 pub mod sweep;

@@ -26,14 +26,14 @@ use lvs_ctl::{
         names::System,
     },
     daemon::{self, DetachArgs, RunArgs},
-    manual,
+    manual, realserver,
 };
 
 /// A refusal, or a controller that is not there.
 const FAILED: u8 = 1;
 /// A command line that makes no sense.
 const USAGE: u8 = 2;
-/// `apply --plan` found differences.
+/// A plan or a check found differences.
 const DIFFERS: u8 = 2;
 
 /// Controls a Linux Virtual Server director that forwards in XDP
@@ -53,6 +53,9 @@ enum Verb {
     Run(RunArgs),
     /// Take the program off all interfaces, and forget rules and connections
     Detach(DetachArgs),
+    /// The other end: a real server's host
+    #[command(subcommand)]
+    Realserver(realserver::Verb),
     #[command(flatten)]
     Client(cli::Verb),
     /// ipvsadm 1.31, to the byte
@@ -122,6 +125,7 @@ fn run(Arguments { socket, verb }: Arguments) -> ExitCode {
     match verb {
         Verb::Run(args) => run_daemon(args, socket),
         Verb::Detach(args) => finish(daemon::detach(args, socket)),
+        Verb::Realserver(verb) => run_realserver(verb),
         Verb::Client(verb) => run_verb(verb, &or_default(socket)),
         Verb::Ipvsadm(Words { words }) => {
             run_ipvsadm(Program::Ipvsadm, &words, &or_default(socket))
@@ -182,6 +186,16 @@ fn run_verb(verb: cli::Verb, socket: &Path) -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Differs) => DIFFERS.into(),
         Err(failure) => complain(&failure.to_string(), FAILED),
+    }
+}
+
+fn run_realserver(verb: realserver::Verb) -> ExitCode {
+    match verb.run() {
+        Ok(said) => {
+            print(&said.text);
+            if said.differs { DIFFERS.into() } else { ExitCode::SUCCESS }
+        }
+        Err(error) => complain(&error.to_string(), FAILED),
     }
 }
 

@@ -72,12 +72,14 @@ fn way(resolution: &Resolution, network: &Network) -> Way {
 fn hop(next: &NextHop, network: &Network) -> Result<Way, String> {
     let leaving = network.leaving(next.interface).map_err(|why| why.to_string())?;
     let is_itself = leaving.interface == next.interface;
+    let mtu =
+        network.interfaces.get(&leaving.interface).map_or(next.mtu, |it| leaving.room(it.mtu));
     let name = || network.name(leaving.interface);
     Ok(Way::Hop(Hop {
         reflects: network.reflects(leaving.interface),
         interface: leaving.interface,
         interface_name: if is_itself { next.interface_name.clone() } else { name() },
-        mtu: next.mtu,
+        mtu: next.mtu.min(mtu),
         destination: next.dst_mac,
         source: next.src_mac,
         from: next.source,

@@ -20,8 +20,9 @@ const DOWN: u64 = 1u64.wrapping_neg();
 #[inline(always)]
 pub(crate) fn request<T: Tables>(packet: &Packet<T::Address>, dest: u32, tables: &mut T) {
     if let Some(counters) = tables.counters(dest) {
-        counters.in_packets += 1;
-        counters.in_bytes += u64::from(packet.bytes);
+        let (packets, bytes) = packet.traffic();
+        counters.in_packets += packets;
+        counters.in_bytes += bytes;
     }
 }
 
@@ -29,8 +30,9 @@ pub(crate) fn request<T: Tables>(packet: &Packet<T::Address>, dest: u32, tables:
 #[inline(always)]
 pub(crate) fn reply<T: Tables>(packet: &Packet<T::Address>, dest: u32, tables: &mut T) {
     if let Some(counters) = tables.counters(dest) {
-        counters.out_packets += 1;
-        counters.out_bytes += u64::from(packet.bytes);
+        let (packets, bytes) = packet.traffic();
+        counters.out_packets += packets;
+        counters.out_bytes += bytes;
     }
 }
 

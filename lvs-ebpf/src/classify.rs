@@ -22,12 +22,19 @@ pub(crate) fn classify<'t, T: Tables>(
     tables: &'t T,
 ) -> Result<&'t Service, Verdict> {
     const NOT: Verdict = Verdict::Pass(Reason::NotSchedulable);
-    let service = service(packet, tables).ok_or(Verdict::Pass(Reason::NoService))?;
+    let service = service(packet, tables).ok_or_else(|| nobodys(packet, tables))?;
     if !opens(packet, tables) || packet.source_port == FTP_DATA {
         return Err(NOT);
     }
     let named = service.mark != 0 || service.port == packet.destination_port;
     if named || service.has(Service::PERSISTENT) { Ok(service) } else { Err(NOT) }
+}
+
+/// Why it is passed if it is for no service: it may have seemed an answer to a health check.
+#[inline(always)]
+fn nobodys<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> Verdict {
+    let is_vip = tables.is_vip(packet.destination);
+    Verdict::Pass(if is_vip { Reason::NoService } else { Reason::NotOurs })
 }
 
 /// By firewall mark, by port, as a data connection of FTP, or as any other port.

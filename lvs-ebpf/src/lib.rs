@@ -18,6 +18,7 @@ mod account;
 mod classify;
 mod connection;
 mod forward;
+pub mod fragment;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 pub mod icmp;
@@ -26,6 +27,7 @@ pub mod open;
 pub mod packet;
 mod parse;
 pub mod persist;
+pub mod probe;
 pub mod schedule;
 pub mod tables;
 pub mod vlan;
@@ -38,14 +40,23 @@ use lvs_common::{
 
 pub use self::{
     connection::Connection,
-    icmp::{own::tell, relate, relate_incoming, relate_outgoing, relate_tunneled},
+    icmp::{
+        own::tell, probed::complained, relate, relate_incoming, relate_outgoing, relate_tunneled,
+    },
+    probe::Probes,
 };
-use crate::{ip::Ip, packet::Packet, tables::Tables};
+use crate::{
+    fragment::{Desk, Onward, onward},
+    ip::Ip,
+    packet::{Packet, Part},
+    tables::Tables,
+};
 
 /// Directs one frame.
 #[inline(always)]
 pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
     let mut step = known(frame, tables);
+    let mut begins_datagram = false;
     let verdict = loop {
         step = match step {
             Step::Done(verdict) => break verdict,
@@ -55,10 +66,67 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
             },
             Step::Other => other(frame, tables),
             Step::Wraps(packet, connection) => Step::Done(wrap(frame, &packet, connection, tables)),
+            Step::Fragment => fragment(frame, &mut begins_datagram, tables),
         }
     };
+    if begins_datagram && let Verdict::Pass(_) | Verdict::Drop(_) = verdict {
+        fragment::ended(matches!(verdict, Verdict::Pass(_)), tables);
+    }
     account::verdict(verdict, tables);
     verdict
+}
+
+/// The way of a fragment.
+#[inline(always)]
+fn fragment<F: Frame, T: Tables>(
+    frame: &mut F,
+    begins_datagram: &mut bool,
+    tables: &mut T,
+) -> Step<T::Address> {
+    let mut left = Left::default();
+    let onward = onward(frame, &mut left, tables);
+    match (onward, left) {
+        (Onward::Looks, Left { packet: Some(packet), .. }) => {
+            *begins_datagram = packet.part == Part::First;
+            way(frame, &packet, tables).unwrap_or_else(Step::Done)
+        }
+        (Onward::Request, Left { packet: Some(packet), connection: Some(connection), .. }) => {
+            send(frame, &packet, connection, tables)
+        }
+        (Onward::Reply, Left { packet: Some(packet), address: Some(address), .. }) => {
+            Step::Done(give_back(frame, &packet, address, tables))
+        }
+        (Onward::Passed(reason), _) => Step::Done(Verdict::Pass(reason)),
+        (Onward::Dropped(reason), _) => Step::Done(Verdict::Drop(reason)),
+        _ => Step::Done(Verdict::Drop(Reason::Broken)),
+    }
+}
+
+/// What a fragment's first steps leave.
+struct Left<A> {
+    packet: Option<Packet<A>>,
+    connection: Option<Connection>,
+    address: Option<A>,
+}
+
+impl<A> Default for Left<A> {
+    fn default() -> Self {
+        Self { packet: None, connection: None, address: None }
+    }
+}
+
+impl<A> Desk<A> for Left<A> {
+    fn packet(&mut self, packet: Packet<A>) {
+        self.packet = Some(packet);
+    }
+
+    fn connection(&mut self, connection: Connection) {
+        self.connection = Some(connection);
+    }
+
+    fn address(&mut self, address: A) {
+        self.address = Some(address);
+    }
 }
 
 /// How far a packet has come.
@@ -71,6 +139,8 @@ pub enum Step<A> {
     Other,
     /// Its real server is at the end of a tunnel: [`wrap`].
     Wraps(Packet<A>, Connection),
+    /// It is a fragment: [`onward`](fragment::onward).
+    Fragment,
 }
 
 /// The way of packets that are part of a connection.
@@ -79,6 +149,7 @@ pub fn known<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Addr
     match parse::parse_plain(frame) {
         Ok(packet) => way(frame, &packet, tables).unwrap_or_else(Step::Done),
         Err(Verdict::Pass(Reason::OtherProtocol)) => Step::Other,
+        Err(Verdict::Pass(Reason::Fragment)) => Step::Fragment,
         Err(refused) => Step::Done(refused),
     }
 }
@@ -89,6 +160,7 @@ pub fn other<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Step<T::Addr
     match packet(frame) {
         Ok(packet) => way(frame, &packet, tables).unwrap_or_else(Step::Done),
         Err(Verdict::Pass(Reason::OtherProtocol)) => relate(frame, tables),
+        Err(Verdict::Pass(Reason::Fragment)) => Step::Fragment,
         Err(refused) => Step::Done(refused),
     }
 }
@@ -102,6 +174,7 @@ pub fn send<F: Frame, T: Tables>(
     tables: &mut T,
 ) -> Step<T::Address> {
     account::request(packet, connection.dest, tables);
+    fragment::requested(packet, connection, tables);
     if connection.method == Method::TUNNEL {
         return Step::Wraps(*packet, connection);
     }
@@ -118,6 +191,18 @@ pub fn wrap<F: Frame, T: Tables>(
     tables: &mut T,
 ) -> Verdict {
     forward::tun::send(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
+}
+
+/// Sends a reply's later fragment to the client, from the address that it called.
+#[inline(always)]
+pub fn give_back<F: Frame, T: Tables>(
+    frame: &mut F,
+    packet: &Packet<T::Address>,
+    address: T::Address,
+    tables: &mut T,
+) -> Verdict {
+    let sent = forward::reply(frame, packet, (address, packet.source_port), tables);
+    sent.unwrap_or_else(|refused| refused)
 }
 
 /// Counts the reason of a frame that was not forwarded.
@@ -163,7 +248,8 @@ pub fn request<T: Tables>(
     Ok((is_request, connection))
 }
 
-/// As far as a packet goes that is no connection's request; `None`: it may begin one.
+/// As far as a packet goes that is no connection's request; `None`: it may begin one, or be an answer to a
+/// health check.
 ///
 /// # Errors
 /// It is none of ours, or a reply that cannot be sent.
@@ -177,12 +263,16 @@ pub fn rest<F: Frame, T: Tables>(
     let is_reply = tables.is_masqueraded(packet.source);
     if is_reply && let Some(reply) = connection::find_reply(packet, tables) {
         account::reply(packet, reply.dest, tables);
+        fragment::replied(packet, reply.dest, reply.virtual_end.0, tables);
         return forward::reply(frame, packet, reply.virtual_end, tables).map(Some);
     }
     if is_request {
         let ethernet = frame.at::<Ethernet>(0).ok_or(parse::MALFORMED)?;
         let is_host = tables.is_host(ethernet.destination);
         return if is_host { Ok(None) } else { Err(Verdict::Pass(Reason::NotHost)) };
+    }
+    if probe::may_answer(packet, tables) {
+        return Ok(None);
     }
     Err(Verdict::Pass(if is_reply { Reason::NotReply } else { Reason::NotOurs }))
 }

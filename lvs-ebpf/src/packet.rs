@@ -14,6 +14,17 @@ use crate::{
     tables::Tables,
 };
 
+/// What of its datagram a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its first fragment, which has the transport header.
+    First,
+    /// A later fragment; its ports are those of the first.
+    Later,
+}
+
 /// What `parse` learnt; nothing in it is derived later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<A> {
@@ -31,8 +42,10 @@ pub struct Packet<A> {
     pub flags: u8,
     /// IP header and payload, bytes.
     pub bytes: u16,
-    /// Offset of the transport header in the frame, bytes.
+    /// Offset of the transport header in the frame, bytes; of a later fragment's data.
     pub transport: usize,
+    /// What of its datagram it is.
+    pub part: Part,
 }
 
 impl<A: Ip> Packet<A> {
@@ -68,6 +81,17 @@ impl<A: Ip> Packet<A> {
     #[inline(always)]
     pub(crate) const fn none(&self) -> State {
         if self.is_tcp() || self.is_udp() { State::NONE } else { State::SCTP_NONE }
+    }
+
+    /// Packets and bytes that it counts for: as many as the datagram would that IPVS puts together.
+    #[inline(always)]
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        let bytes = u64::from(self.bytes);
+        match self.part {
+            Part::Whole => (1, bytes),
+            Part::First => (1, bytes.wrapping_sub(A::FRAGMENT_BYTES)),
+            Part::Later => (0, bytes.wrapping_sub((self.transport - NETWORK) as u64)),
+        }
     }
 
     /// The connection that it belongs to, as a request.

@@ -12,7 +12,7 @@ use lvs_common::{
 
 use crate::{
     ip::{Header, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
 };
 
 pub(crate) const MALFORMED: Verdict = Verdict::Pass(Reason::Malformed);
@@ -43,7 +43,7 @@ fn network<A: Ip, F: Frame>(frame: &F) -> Result<(), Verdict> {
 
 /// What the payload's own header says.
 #[inline(always)]
-fn transport<A: Ip, F: Frame>(frame: &F, ip: Header<A>) -> Result<Packet<A>, Verdict> {
+pub(crate) fn transport<A: Ip, F: Frame>(frame: &F, ip: Header<A>) -> Result<Packet<A>, Verdict> {
     let transport = ip.payload;
     let (source_port, destination_port, flags, least) = match ip.protocol {
         protocol::TCP => {
@@ -77,6 +77,7 @@ fn transport<A: Ip, F: Frame>(frame: &F, ip: Header<A>) -> Result<Packet<A>, Ver
         flags,
         bytes: ip.bytes,
         transport,
+        part: Part::Whole,
     })
 }
 

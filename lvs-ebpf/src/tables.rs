@@ -2,12 +2,15 @@
 
 use lvs_common::{
     conntable::{self, Buckets, Done, Entry, Hit, Key, New, ends::Ends},
-    map::{Counters, Dest, NextHop, Service, ServiceKey, Tunables},
+    map::{Counters, Datagram, DatagramKey, Dest, NextHop, Service, ServiceKey, Tunables},
     net::{Be32, Mac, crc32c},
+    pieces::Piece,
     verdict::Reason,
 };
 
-use crate::{connection::Row, icmp::limit::Limit, ip::Ip, packet::Packet, persist};
+use crate::{
+    connection::Row, fragment::Trace, icmp::limit::Limit, ip::Ip, packet::Packet, persist,
+};
 
 /// Where a packet to a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,13 @@ pub trait Tables: Sized {
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
     /// The way to a client, for a packet from `source` that came in where this one did.
     fn route(&mut self, source: Self::Address, client: Self::Address) -> Route;
+
+    /// Looks for a fragment's datagram, and adds the fragment's piece to it; see [`datagram`](Self::datagram).
+    fn trace(&mut self, key: &DatagramKey, piece: Piece) -> Trace;
+    /// The datagram that was looked for last: what is known of it, or what will be.
+    fn datagram(&mut self) -> Option<&mut Datagram>;
+    /// Makes known what becomes of it, unless that is known already.
+    fn remember(&mut self);
 
     /// [`crc32c::difference`].
     fn crc(&self, edit: u32, behind: u16) -> u32 {

@@ -4,8 +4,9 @@ use lvs_tests::prelude::*;
 
 use crate::cluster::{BOTH, Cluster};
 
-/// Sizes of datagrams: none, odd, even, and the largest that a link of 1500 bytes takes.
-const DATAGRAMS: [usize; 7] = [0, 1, 2, 3, 700, 1401, 1472 - NAME_MAX];
+/// Sizes of datagrams: none, odd, even, the largest that a link of 1500 bytes takes, and some that come in
+/// fragments.
+const DATAGRAMS: [usize; 10] = [0, 1, 2, 3, 700, 1401, 1472 - NAME_MAX, 1500, 8000, 60_000];
 
 /// The echo puts its name and a line feed before the answer.
 const NAME_MAX: usize = 8;

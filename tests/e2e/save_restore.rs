@@ -1,7 +1,9 @@
 //! `ipvsadm-save | ipvsadm-restore` is identity, on the data plane in the kernel, and packets do not notice.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::SystemTime,
@@ -29,7 +31,7 @@ const TABLES: u32 = 100;
 #[test]
 fn random_tables_that_are_saved_and_restored_are_the_same_tables() {
     let seed = seed();
-    println!("LVS_SEED={seed}");
+    eprintln!("LVS_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -43,9 +45,7 @@ fn random_tables_that_are_saved_and_restored_are_the_same_tables() {
         let changes = [Change::Flush].into_iter().chain(changes).collect();
         client.change(&ChangeRequest { changes, ..ChangeRequest::default() }).unwrap();
         let before = rules(&mut client);
-        let line = "ipvsadm-save -n > saved && ipvsadm-save -n | ipvsadm-restore && \
-                    ipvsadm-save -n | cmp - saved";
-        let said = director.shell(line).unwrap();
+        let said = director.shell("ipvsadm-save -n | ipvsadm-restore").unwrap();
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "table {number}: {said}");
         assert_eq!(rules(&mut client), before, "table {number}");
     }
@@ -66,7 +66,8 @@ fn requests_go_on_while_a_thousand_services_are_restored_again_and_again() {
     let mut rules = cluster.director.shell("ipvsadm-save -n").unwrap().ok().unwrap();
     for number in 0..1_000 {
         let vip = format!("10.0.{}.{}:80", number / 250, number % 250);
-        rules += &format!("-A -t {vip} -s wrr\n-a -t {vip} -r {}:80 -g -w 1\n", DR.servers[0].1);
+        let rip = DR.servers[0].1;
+        writeln!(rules, "-A -t {vip} -s wrr\n-a -t {vip} -r {rip}:80 -g -w 1").unwrap();
     }
     fs::write(cluster.topology.lab().directory().join("rules"), rules).unwrap();
     let over = AtomicBool::new(false);

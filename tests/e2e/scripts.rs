@@ -90,6 +90,6 @@ fn the_lines_of_ctdb_make_every_port_of_an_address_persistent() {
         "ipvsadm -d -t 192.168.4.15 -r 127.0.0.1; ipvsadm -d -u 192.168.4.15 -r 127.0.0.1";
     cluster.director.shell(without).unwrap().ok().unwrap();
     cluster.director.wait_until_resolved().unwrap();
-    let first = cluster.client().get(DR.to(80), "/").unwrap().name().unwrap().to_owned();
+    let first = cluster.client().get(DR.to(80), "/").unwrap().name().unwrap();
     cluster.client().sequential(DR.to(80), 9).assert_is(&[(first.as_str(), 9)]);
 }

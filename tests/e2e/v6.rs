@@ -36,8 +36,9 @@ const fn at(network: u16, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, network, 0, 0, 0, 0, 0, host)
 }
 
-/// Sizes of datagrams: none, odd, even, and the largest that a link of 1500 bytes takes.
-const DATAGRAMS: [usize; 6] = [0, 1, 2, 701, 1400, 1452 - NAME_MAX];
+/// Sizes of datagrams: none, odd, even, the largest that a link of 1500 bytes takes, and some that come in
+/// fragments.
+const DATAGRAMS: [usize; 9] = [0, 1, 2, 701, 1400, 1452 - NAME_MAX, 1500, 8000, 60_000];
 
 /// The echo puts its name and a line feed before the answer.
 const NAME_MAX: usize = 8;

@@ -5,6 +5,7 @@
 
 mod concurrency;
 mod flood;
+mod fragments;
 mod locality;
 mod many;
 mod marks;

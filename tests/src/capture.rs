@@ -41,6 +41,13 @@ const META: usize = 10;
 /// `VIRTIO_NET_HDR_F_NEEDS_CSUM`.
 const NEEDS_CHECKSUM: u8 = 1;
 
+/// What is a fault. 0x800000 is `PI_ERROR`; retransmissions and the like are less. Of an ICMP error, the packet that
+/// it quotes is none of its own: NAT gives that one the addresses that its sender knows, and leaves its transport
+/// checksum, as `ip_vs_nat_icmp` does.
+const FAULTS: &str = "_ws.malformed or ip.checksum.status == 0 or icmp.checksum.status == 0 \
+    or icmpv6.checksum.status == 0 or (_ws.expert.severity >= 0x800000 \
+    and not (icmp.type in {3, 4, 5, 11, 12} or icmpv6.type < 128))";
+
 /// A running capture.
 #[derive(Debug)]
 pub struct Capture {
@@ -105,6 +112,12 @@ impl Frame {
         self.pending.is_some()
     }
 
+    /// One with other bytes, seen at the same moment.
+    #[must_use]
+    pub fn with_bytes(&self, bytes: Vec<u8>) -> Self {
+        Self { bytes, pending: None, ..*self }
+    }
+
     /// The frame with the pending checksum computed, as a device would have sent it.
     #[must_use]
     pub fn completed(&self) -> Vec<u8> {
@@ -118,6 +131,12 @@ impl Frame {
             }
         }
         bytes
+    }
+}
+
+impl FromIterator<Frame> for Frames {
+    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
+        Self(frames.into_iter().collect())
     }
 }
 
@@ -171,8 +190,9 @@ pub fn faults(file: &Path) -> Result<Vec<String>> {
     for check in ["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"] {
         tshark.args(["-o", &format!("{check}:TRUE")]);
     }
-    // 0x800000 is PI_ERROR; retransmissions and the like are less.
-    tshark.args(["-n", "-Y", "_ws.expert.severity >= 0x800000", "-T", "fields"]);
+    // A tunnel over IPv6 may go without (RFC 6935).
+    tshark.args(["-o", "sctp.checksum:CRC32C", "-o", "udp.ignore_ipv6_zero_checksum:TRUE"]);
+    tshark.args(["-n", "-Y", FAULTS, "-T", "fields"]);
     for field in ["frame.number", "ip.src", "ip.dst", "_ws.expert.message"] {
         tshark.args(["-e", field]);
     }

@@ -7,7 +7,7 @@ use std::{
     ffi::c_char,
     fs::{File, OpenOptions},
     io::{self, Read as _, Write as _},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::AsRawFd as _,
 };
 
@@ -36,6 +36,29 @@ pub enum Wrap {
     Gue,
 }
 
+/// The family of the packets that others are taken out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outer {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Outer {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The protocol number of a packet of the same family inside.
+    const fn same(self) -> u8 {
+        if matches!(self, Self::V4) { 4 } else { 41 }
+    }
+
+    const fn ethertype(self) -> [u8; 2] {
+        if matches!(self, Self::V4) { [8, 0] } else { [0x86, 0xdd] }
+    }
+}
+
 impl Wrap {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Ipip, Self::Gre, Self::Gue];
@@ -45,39 +68,59 @@ impl Wrap {
     /// # Errors
     ///
     /// When the process is not root, or the port is taken.
-    pub fn socket(self, gue: u16) -> io::Result<Socket> {
+    pub fn socket(self, outer: Outer, gue: u16) -> io::Result<Socket> {
         let (kind, protocol) = match self {
-            Self::Ipip => (Type::RAW, 4),
+            Self::Ipip => (Type::RAW, outer.same()),
             Self::Gre => (Type::RAW, 47),
             Self::Gue => (Type::DGRAM, 17),
         };
-        let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::from(protocol)))?;
+        let domain = if outer == Outer::V4 { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, kind, Some(Protocol::from(i32::from(protocol))))?;
         if self == Self::Gue {
-            socket.bind(&std::net::SocketAddr::from((Ipv4Addr::UNSPECIFIED, gue)).into())?;
+            if outer == Outer::V6 {
+                socket.set_only_v6(true)?;
+            }
+            let any: IpAddr = match outer {
+                Outer::V4 => Ipv4Addr::UNSPECIFIED.into(),
+                Outer::V6 => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            socket.bind(&std::net::SocketAddr::from((any, gue)).into())?;
+            if outer == Outer::V6 {
+                take_unsummed(&socket)?;
+            }
         }
         Ok(socket)
     }
 
-    /// What is inside, or why it is not taken out.
-    fn inside(self, received: &[u8]) -> Result<&[u8], &'static str> {
+    /// What is inside, of the family of the packet that it was in, or why it is not taken out.
+    fn inside(self, outer: Outer, received: &[u8]) -> Result<&[u8], &'static str> {
         const SHORT: &str = "it is cut short";
         if self == Self::Gue {
             return match received.split_first_chunk().ok_or(SHORT)? {
-                ([0, 4, 0, 0], inside) => Ok(inside),
-                _ => Err("it is no GUE header of an IPv4 packet without options"),
+                ([0, carried, 0, 0], inside) if *carried == outer.same() => Ok(inside),
+                _ => Err("it is no GUE header without options, or of the other family"),
             };
         }
-        // A raw socket shows the IP header.
-        let header = usize::from(received.first().ok_or(SHORT)? & 15) * 4;
+        // A raw socket of IPv4 shows the IP header.
+        let header = match outer {
+            Outer::V4 => usize::from(received.first().ok_or(SHORT)? & 15) * 4,
+            Outer::V6 => 0,
+        };
         let body = received.get(header..).ok_or(SHORT)?;
         if self == Self::Ipip {
             return Ok(body);
         }
-        match body.split_first_chunk().ok_or(SHORT)? {
-            ([0, 0, 8, 0], inside) => Ok(inside),
-            ([0x80, 0, 8, 0], _) if sum(body) != 0xffff => Err("its GRE checksum is wrong"),
-            ([0x80, 0, 8, 0], rest) => rest.get(4..).ok_or(SHORT),
-            _ => Err("it is no GRE header of an IPv4 packet"),
+        let ([flags, 0, high, low], rest) = body.split_first_chunk().ok_or(SHORT)? else {
+            return Err("it is no plain GRE header");
+        };
+        if [*high, *low] != outer.ethertype() {
+            return Err("its GRE header is of the other family");
+        }
+        match flags {
+            0 => Ok(rest),
+            0x80 if sum(body) != 0xffff => Err("its GRE checksum is wrong"),
+            0x80 => rest.get(4..).ok_or(SHORT),
+            _ => Err("it is no plain GRE header"),
         }
     }
 }
@@ -102,24 +145,44 @@ pub fn device(called: &str) -> io::Result<File> {
 }
 
 /// Takes packets out for ever; says which it does not.
-pub fn serve(wrap: Wrap, socket: &Socket, device: &File) {
+pub fn serve(wrap: Wrap, outer: Outer, socket: &Socket, device: &File) {
     let mut buffer = vec![0; PACKET_MAX];
     loop {
-        if let Err(error) = take_one(wrap, socket, device, &mut buffer) {
-            eprintln!("{wrap:?}: {error}");
+        if let Err(error) = take_one(wrap, outer, socket, device, &mut buffer) {
+            eprintln!("{wrap:?} {outer:?}: {error}");
         }
     }
 }
 
 fn take_one(
     wrap: Wrap,
+    outer: Outer,
     mut socket: &Socket,
     mut device: &File,
     buffer: &mut [u8],
 ) -> io::Result<()> {
     let bytes = socket.read(buffer)?;
-    let inside = wrap.inside(&buffer[..bytes]).map_err(io::Error::other)?;
+    let inside = wrap.inside(outer, &buffer[..bytes]).map_err(io::Error::other)?;
     device.write_all(inside)
+}
+
+/// Takes datagrams without a checksum as well (RFC 6936), as tunnels of Linux send them.
+fn take_unsummed(socket: &Socket) -> io::Result<()> {
+    /// `linux/udp.h`
+    const UDP_NO_CHECK6_RX: libc::c_int = 102;
+    let on: libc::c_int = 1;
+    // SAFETY: the call reads a live number of the length that it is told.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_UDP,
+            UDP_NO_CHECK6_RX,
+            (&raw const on).cast(),
+            libc::socklen_t::try_from(size_of_val(&on)).unwrap_or_default(),
+        )
+    };
+    Errno::result(result).map(drop)?;
+    Ok(())
 }
 
 /// RFC 1071.

@@ -209,6 +209,7 @@ impl Director {
 
     /// A command on the director, in the lab's directory: `lvs-ctl` and, by these names, `ipvsadm`,
     /// `ipvsadm-save` and `ipvsadm-restore` are this controller's.
+    #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let path = env::var("PATH").unwrap_or_default();
         let mut command = self.netns.command(program);

@@ -15,6 +15,7 @@
 //! | [`serve`], [`web`] | the real servers' services, and starting them |
 //! | [`devices`] | which devices the kernel has |
 //! | [`decap`], [`tunnel`] | their ends of tunnels, and starting them |
+//! | [`realserver`] | their hosts set up by `lvs-ctl realserver` |
 //! | [`client`] | real TCP, HTTP, UDP and ICMP clients |
 //! | [`split`] | who answered how often |
 //! | [`director`] | `lvs-ctl run` in the director's namespace |
@@ -41,6 +42,7 @@ pub mod netns;
 pub mod offload;
 mod plan;
 pub mod process;
+pub mod realserver;
 mod report;
 mod residue;
 pub mod rig;
@@ -61,6 +63,7 @@ pub mod prelude {
         layout,
         listing::{Connection, Real, Stats},
         offload::Offload,
+        realserver::RealServer,
         split::Split,
         status::Status,
         topology::{Host, HostPlan, LinkPlan, Plan, Topology},

@@ -51,6 +51,9 @@ const OUTER: &[&str] = &[
 /// The object that is the product.
 pub(crate) const PRODUCT: &str = "lvs";
 
+/// The object for real servers, which is a product as well.
+pub(crate) const DECAP: &str = "lvs-decap";
+
 /// Where the object of this name lies after [`command`] has built it into `target_dir`.
 pub(crate) fn object(target_dir: &Path, name: &str) -> PathBuf {
     target_dir.join(TRIPLE).join("release").join(name)

@@ -55,7 +55,10 @@ fn clippy_host(_: &mut Tally) -> Result<()> {
 }
 
 fn clippy_bpf(_: &mut Tally) -> Result<()> {
-    for mut command in [workspace::bpf_cargo("clippy")?, workspace::bpf_cargo_bench("clippy")?] {
+    let commands =
+        [workspace::bpf_cargo, workspace::bpf_cargo_decap, workspace::bpf_cargo_bench];
+    for command in commands {
+        let mut command = command("clippy")?;
         workspace::run(command.args(["--", "--deny", "warnings"]))?;
     }
     Ok(())

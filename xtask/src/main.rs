@@ -26,6 +26,7 @@ verb::verbs! {
     build_and_load::BuildAndLoad,
     demo::Demo,
     test::Test,
+    matrix::Matrix,
     bench::Bench,
     oracle::Oracle,
     package::Package,

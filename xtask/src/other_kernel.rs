@@ -60,7 +60,7 @@ pub(crate) fn step(tally: &mut Tally) -> Result<()> {
 
 fn run(version: &str, all: bool, tally: &mut Tally) -> Result<()> {
     let guest = Guest::new(version)?;
-    let mut commands = vec![check_object::by_guest(&workspace::build_object()?)?];
+    let mut commands = vec![check_object::by_guest(&workspace::build_objects()?)?];
     commands.extend(if all { test_programs::commands(|_| Some(Vec::new()))? } else { chosen()? });
     for command in &mut commands {
         command.env(COMPLETE.0, COMPLETE.1);

@@ -45,14 +45,23 @@ pub(crate) fn run_host(tally: &mut Tally) -> Result<()> {
 
 /// Runs those that load programs and make network namespaces.
 pub(crate) fn run_root(tally: &mut Tally) -> Result<()> {
+    run_as_root(|_| true, tally)
+}
+
+/// Runs one of those, by its name.
+pub(crate) fn run_named(name: &str, tally: &mut Tally) -> Result<()> {
+    run_as_root(|program| program.name() == name, tally)
+}
+
+fn run_as_root(wanted: impl Fn(&TestProgram) -> bool, tally: &mut Tally) -> Result<()> {
     let root = Root::find();
     if root == Root::Sudo {
         println!("test: these need root, and ask sudo:");
     }
-    for program in built()?.iter().filter(|program| program.needs_root()) {
-        run(program, root.command(&program.file)?, tally)?;
-    }
-    Ok(())
+    let built = built()?;
+    let mut programs = built.iter().filter(|it| it.needs_root() && wanted(it)).peekable();
+    ensure!(programs.peek().is_some(), "there is no such test program");
+    programs.try_for_each(|program| run(program, root.command(&program.file)?, tally))
 }
 
 /// Runs the examples of the documentation.

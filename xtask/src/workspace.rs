@@ -44,6 +44,11 @@ pub(crate) fn bpf_cargo(verb: &str) -> Result<Command> {
     bpf_cargo_of(verb, bpf_cargo::PRODUCT)
 }
 
+/// `cargo verb` for the program of real servers.
+pub(crate) fn bpf_cargo_decap(verb: &str) -> Result<Command> {
+    bpf_cargo_of(verb, bpf_cargo::DECAP)
+}
+
 /// `cargo verb` for the programs of the bench.
 pub(crate) fn bpf_cargo_bench(verb: &str) -> Result<Command> {
     let mut command = bpf_cargo_of(verb, BENCH)?;
@@ -51,10 +56,11 @@ pub(crate) fn bpf_cargo_bench(verb: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Builds the packet program and says where its object lies.
-pub(crate) fn build_object() -> Result<PathBuf> {
+/// Builds the product's programs and says where their objects lie.
+pub(crate) fn build_objects() -> Result<Vec<PathBuf>> {
     run(&mut bpf_cargo("build")?)?;
-    bpf_object(bpf_cargo::PRODUCT)
+    run(&mut bpf_cargo_decap("build")?)?;
+    [bpf_cargo::PRODUCT, bpf_cargo::DECAP].into_iter().map(bpf_object).collect()
 }
 
 /// Where the object of the bench's programs lies, once it is built.

@@ -19,7 +19,10 @@
 //! | `LOADS` | [`Load`] | dest slot | program; the sweeper subtracts |
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
 //! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
+//! | `FRAGMENTS` | [`Datagram`] | [`DatagramKey`] | program |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
+//! | `PROBES` | [`ProbeFlow`] | [`ProbeKey`] | program |
+//! | `PROBED` | [`Probed`] | [`ProbedEnd`] | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
 //!
 //! `TUNABLES`, `ADDRESSES`, `POOLS`, `TABLES`, `DESTS`, `NEXT_HOPS`, `MARKS`, `LOADS`, `CURSORS`, `CONNS`
@@ -31,11 +34,13 @@ mod below;
 mod called;
 mod counters;
 mod dest;
+mod fragment;
 mod host_mac;
 mod load;
 mod marks;
 mod next_hop;
 mod pool;
+pub mod probe;
 mod service;
 mod tunables;
 
@@ -44,11 +49,13 @@ pub use below::Below;
 pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
+pub use fragment::{Course, DATAGRAM_S, Datagram, DatagramKey, MAX_DATAGRAMS};
 pub use host_mac::HostMac;
 pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
 pub use pool::PoolEntry;
+pub use probe::{ProbeFlow, ProbeKey, Probed, ProbedEnd};
 pub use service::{Family, Service, ServiceKey};
 pub use tunables::{TIMEOUTS, Tunables};
 
@@ -105,8 +112,14 @@ pub mod name {
     pub const CURSORS: &str = "CURSORS";
     /// What lblc and lblcr remember of addresses.
     pub const REMEMBERED: &str = "REMEMBERED";
+    /// Datagrams that come in fragments.
+    pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Traffic a real server had.
     pub const COUNTERS: &str = "COUNTERS";
+    /// Flows of health checks.
+    pub const PROBES: &str = "PROBES";
+    /// What became of them.
+    pub const PROBED: &str = "PROBED";
     /// Packets that were not forwarded.
     pub const REASONS: &str = "REASONS";
 }
@@ -148,12 +161,18 @@ map_type!(
     Below: 12,
     Called: 24,
     Counters: 40,
+    Datagram: 128,
+    DatagramKey: 40,
     Dest: 64,
     HostMac: 8,
     Load: 32,
     MarkRule: 32,
     NextHop: 48,
     PoolEntry: 8,
+    ProbeFlow: 48,
+    ProbeKey: 40,
+    Probed: 24,
+    ProbedEnd: 8,
     Service: 48,
     ServiceKey: 20,
     Tunables: 224,

@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::net::Be32;
+
 /// Timeouts that the program knows: one a connection state; see [`tcp_state`](crate::tcp_state).
 pub const TIMEOUTS: usize = 32;
 
@@ -46,8 +48,15 @@ pub struct Tunables {
     pub sloppy_sctp: u32,
     /// 1 once `HOST_MACS` holds every link-layer address of the host.
     pub knows_macs: u32,
+    /// Number of the interface that answers to health checks leave by
+    /// ([`probe::PEER`](super::probe::PEER)); 0: nobody checks through services.
+    pub probes: u32,
+    /// The network of IPv4's stand-ins; see [`probe`](super::probe).
+    pub stand_ins: Be32,
+    /// That of IPv6's, its first half.
+    pub stand_ins6: [Be32; 2],
     /// Zero.
-    pub pad: [u32; 5],
+    pub pad: u32,
 }
 
 impl Tunables {

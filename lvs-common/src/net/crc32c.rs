@@ -35,6 +35,7 @@ static ZEROS: [[u32; 32]; DOUBLINGS] = {
 /// the compiler from making branches of bits.
 #[inline(always)]
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "halves of what was put together here")]
 pub fn difference(edit: u32, behind: u16, veil: impl Fn(u64) -> u64) -> u32 {
     let mut register = u32::from_le_bytes(edit.to_ne_bytes());
     // verifier: no branch but the loops', or it would walk 2^16 ways through them; and products instead

@@ -70,6 +70,20 @@ impl Ipv4 {
         self.fragment.raw() & Be16::new(0x1fff).raw() == 0
     }
 
+    /// Where a fragment's part of the datagram begins, bytes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn start(&self) -> u16 {
+        (self.fragment.get() & 0x1fff) << 3
+    }
+
+    /// Whether more fragments follow.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.fragment.get() & 0x2000 != 0
+    }
+
     /// Whether no router may cut it into fragments.
     #[inline(always)]
     #[must_use]

@@ -53,6 +53,36 @@ pub struct Extension {
     pub segments_left: u8,
 }
 
+/// The header of a fragment, §4.5.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Fragment6 {
+    /// What follows it in the first fragment.
+    pub next_header: u8,
+    /// Nothing.
+    pub reserved: u8,
+    /// Offset in units of eight bytes (thirteen high bits), and whether more fragments follow (the lowest).
+    pub offset: Be16,
+    /// Identification.
+    pub id: Be32,
+}
+
+impl Fragment6 {
+    /// Where its part of the datagram begins, bytes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn start(&self) -> u16 {
+        self.offset.get() & !7
+    }
+
+    /// Whether more fragments follow.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.offset.get() & 1 != 0
+    }
+}
+
 impl Extension {
     /// Number of hop-by-hop options (RFC 8200 §4.3).
     pub const HOP_BY_HOP: u8 = 0;

@@ -13,7 +13,7 @@ mod vlan;
 pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, Ethernet};
 pub use icmp::Icmp;
 pub use ipv4::Ipv4;
-pub use ipv6::{Extension, Ipv6};
+pub use ipv6::{Extension, Fragment6, Ipv6};
 pub use sctp::{Chunk, Sctp, chunk};
 pub use tcp::Tcp;
 pub use tunnel::{Gre, GreChecksum, Gue};
@@ -45,6 +45,7 @@ wire!(
     Behind: 4,
     Ethernet: 14,
     Extension: 4,
+    Fragment6: 8,
     Gre: 4,
     GreChecksum: 4,
     Gue: 4,

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn priority_does_not_make_another_vlan() {
         let plain = Tags([tag(100), Tag::NONE]);
-        assert!(plain.is_vlan_of(Tags([tag(0xa000 | 100), Tag::NONE])));
+        assert!(plain.is_vlan_of(Tags([tag(0xa000 | 0x64), Tag::NONE])));
         assert!(!plain.is_vlan_of(Tags([tag(101), Tag::NONE])));
         assert!(!plain.is_vlan_of(Tags([tag(100), tag(100)])));
         assert!(!plain.is_vlan_of(Tags::NONE));

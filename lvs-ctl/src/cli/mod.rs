@@ -23,7 +23,7 @@ mod service;
 mod service_options;
 mod status;
 mod sync;
-mod table;
+pub(crate) mod table;
 mod timeouts;
 mod tunables;
 

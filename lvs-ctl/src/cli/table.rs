@@ -3,7 +3,7 @@
 use crate::api::types::{Counters, Rates};
 
 /// Rows under a head, each column as wide as its widest cell.
-pub(super) fn table<R: AsRef<[String]>>(head: &[&str], rows: &[R]) -> String {
+pub(crate) fn table<R: AsRef<[String]>>(head: &[&str], rows: &[R]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.len()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row.as_ref()) {

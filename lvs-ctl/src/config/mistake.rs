@@ -51,7 +51,8 @@ impl Fault {
     /// The mistake in the `text` of `file`.
     pub(super) fn found(self, file: &str, text: &str) -> Mistake {
         let (line, column) = place::position(text, place::offset_of(text, &self.key));
-        Mistake { file: file.to_owned(), line, column, key: self.key, message: self.message }
+        let message = one_line(&self.message);
+        Mistake { file: file.to_owned(), line, column, key: self.key, message }
     }
 }
 
@@ -62,13 +63,22 @@ impl Mistake {
         let (line, column) = place::position(text, offset);
         let key = place::key_at(text, offset);
         // Some of its messages have lines of their own.
-        let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = error.message().split_whitespace().collect::<Vec<_>>();
+        let message = one_line(&words.join(" "));
         Self { file: file.to_owned(), line, column, key, message }
     }
 }
 
 fn prefix(key: &Key) -> String {
-    if key.is_root() { String::new() } else { format!("{key}: ") }
+    if key.is_root() { String::new() } else { one_line(&format!("{key}: ")) }
+}
+
+/// Keys and values may contain anything; a line of words does not.
+fn one_line(text: &str) -> String {
+    let escaped = |char: char| {
+        if char.is_control() { char.escape_default().to_string() } else { char.to_string() }
+    };
+    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]

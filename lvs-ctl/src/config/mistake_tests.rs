@@ -31,6 +31,28 @@ fn what_is_no_toml_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_refusal_is_one_line_whatever_keys_and_values_are_made_of() {
+    let key = "[[service]]\n\"\"\"two\nlines\n\"\"\" = 1\n";
+    assert!(
+        refused(key).starts_with("lvs.toml:2:1: service[0].two\\nlines\\n: "),
+        "{}",
+        refused(key)
+    );
+    for text in [
+        key,
+        "\"two\\nlines\" = 1",
+        "mode = \"two\\nlines\"",
+        "[tunables]\n\"two\\nlines\" = 1",
+        "[[service]]\nlisten = \"tcp:192.0.2.1:\\n80\"",
+        "[[service]]\nlisten = \"tcp:192.0.2.1:80\"\nscheduler = \"two\\nlines\"",
+        "[socket]\nmode = \"two\\r\\nlines\"",
+    ] {
+        let said = refused(text);
+        assert!(!said.contains(char::is_control), "{said:?}");
+    }
+}
+
+#[test]
 fn a_tower_of_brackets_is_refused_like_everything_else() {
     for open in ["[", "{a="] {
         let text = format!("a = {}", open.repeat(100_000));

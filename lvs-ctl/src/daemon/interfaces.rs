@@ -134,6 +134,7 @@ impl Interfaces {
         let interface = |link: &Link| Interface {
             name: link.name.clone(),
             mac: link.mac,
+            mtu: link.mtu,
             kind: link.kind.clone(),
             under: link.vlan.zip(link.lower).and_then(|((ethertype, vlan), lower)| {
                 let is_here = lower.place == Place::Here;

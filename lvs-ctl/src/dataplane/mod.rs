@@ -66,6 +66,12 @@ pub trait DataPlane: Send {
     /// The connections that a real server holds.
     fn load(&self, service: &ServiceId, dest: &DestAddr) -> Load;
 
+    /// The address that stands in for a real server of a service on the director's own host: what is sent
+    /// there goes the service's way; none if the data plane has no such thing.
+    fn stand_in(&self, _service: &ServiceId, _dest: &DestAddr) -> Option<IpAddr> {
+        None
+    }
+
     /// What passed since the real server exists, summed over CPUs. They never fall, except when a
     /// real server was away and comes back without connections: then they begin at 0.
     fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters;

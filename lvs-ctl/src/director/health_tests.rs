@@ -10,8 +10,8 @@ use crate::{
         Change, Counters, DestAddr, Invalid, LoopbackOnly, Method, Protocol, SchedulerFlags,
         Service,
         health::{
-            Admin, AllDown, Cause, CheckSpec, CheckType, Health, OnDown, Policy, ServiceHealth,
-            Verdict,
+            Admin, AllDown, Cause, CheckSpec, CheckType, Effective, Health, OnDown, Policy,
+            ServiceHealth, Verdict,
         },
     },
 };
@@ -275,12 +275,11 @@ fn watchers_are_told_with_the_cause() {
         panic!("{event:?}")
     };
     assert_eq!((*dest, *health, cause.as_str()), (rs(1), Health::Down, "tcp: refused"));
-    use crate::model::health::Effective::Weight;
-    assert_eq!((*before, *after), (Weight(3), Weight(0)));
+    assert_eq!((*before, *after), (Effective::Weight(3), Effective::Weight(0)));
     // What is found out later is told as well, once.
     let diagnosis = Some(Cause::VipMissing);
     let report = Report { diagnosis, cause: "no VIP".into(), ..said(1, Health::Down) };
-    bench.director.health(&[report.clone()]);
+    bench.director.health(std::slice::from_ref(&report));
     bench.director.health(&[report]);
     let event = events.try_recv().unwrap();
     assert!(matches!(&event.health[..], [HealthChange::Dest { cause, .. }] if cause == "no VIP"));

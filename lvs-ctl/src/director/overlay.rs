@@ -269,12 +269,11 @@ impl Known {
 
     /// Notes what is wrong with the way: whether that is news.
     fn diagnose(&mut self, addr: &DestAddr, diagnosis: Option<&Cause>) -> bool {
-        match diagnosis {
-            Some(cause) => self.diagnoses.insert(*addr, cause.clone()).as_ref() != Some(cause),
-            None => {
-                self.diagnoses.remove(addr);
-                false
-            }
+        if let Some(cause) = diagnosis {
+            self.diagnoses.insert(*addr, cause.clone()).as_ref() != Some(cause)
+        } else {
+            self.diagnoses.remove(addr);
+            false
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     dataplane::DataPlane,
     model::{
         Dest, PlaneStatus, ServiceId, VirtualService,
-        health::{DestHealth, Effective, Health, ServiceHealth},
+        health::{Admin, DestHealth, Effective, Health, ServiceHealth},
     },
 };
 
@@ -78,9 +78,10 @@ impl<D: DataPlane> Director<D> {
             dest,
             effective: None,
             state: Health::Unknown,
-            admin: Default::default(),
+            admin: Admin::default(),
             health: DestHealth::default(),
             load: plane.load(id, &addr),
+            stand_in: plane.stand_in(id, &addr),
             stats: query.stats.then(|| statistics.dest(id, &addr, plane)),
             rates: query.rates.then(|| statistics.dest_rates(id, &addr)),
         }

@@ -1,6 +1,6 @@
 //! What the director answers.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -72,6 +72,10 @@ pub struct DestEntry {
     pub health: DestHealth,
     /// Its connections.
     pub load: Load,
+    /// Stands in for it on the director: what is sent there goes the service's way, to this real server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub stand_in: Option<IpAddr>,
     /// Its counters, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Counters>,

@@ -19,6 +19,8 @@ pub struct Wanted {
     pub addresses: BTreeSet<IpAddr>,
     /// How many of them have no way said yet.
     pub unknown: usize,
+    /// Those to which there is no way, and why.
+    pub unreachable: BTreeMap<IpAddr, String>,
 }
 
 /// Ways, and who waits for them.
@@ -40,6 +42,11 @@ impl Ways {
             tracing::error!(%address, %error, "cannot change the way to a real server");
             return;
         }
+        let why = if let Way::None(why) = &way { Some(why.clone()) } else { None };
+        self.wanted.send_if_modified(|former| match why {
+            Some(why) => former.unreachable.insert(address, why.clone()) != Some(why),
+            None => former.unreachable.remove(&address).is_some(),
+        });
         // Who is gone meanwhile may come back, and is asked for anew then.
         if self.wanted.borrow().addresses.contains(&address) {
             self.said.insert(address, way);
@@ -57,8 +64,11 @@ impl Ways {
             return;
         }
         self.edition = edition;
-        let wanted = Wanted { addresses: plane.addresses(), unknown };
-        self.said.retain(|address, _| wanted.addresses.contains(address));
+        let addresses = plane.addresses();
+        self.said.retain(|address, _| addresses.contains(address));
+        let mut unreachable = self.wanted.borrow().unreachable.clone();
+        unreachable.retain(|address, _| addresses.contains(address));
+        let wanted = Wanted { addresses, unknown, unreachable };
         self.wanted.send_if_modified(|former| {
             let differs = *former != wanted;
             *former = wanted;

@@ -52,7 +52,7 @@ impl Ways for Scripted {
             self.note();
             return Err(NoWay::Unknown("being resolved".into()));
         }
-        super::super::ways::Direct.way(errand)
+        Direct.way(errand)
     }
 
     fn diagnose<'a>(&'a self, _errand: &'a Errand) -> BoxFuture<'a, Option<Cause>> {

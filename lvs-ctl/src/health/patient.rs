@@ -160,7 +160,7 @@ impl Patient {
         let changed = self.settle(&mut chart, now, &words);
         let is_down = chart.recovery.health() == Health::Down;
         // Once when it goes down, and every now and then: somebody may be at work on it.
-        let asks = failed && !is_known && is_down && (changed || runs % 12 == 0);
+        let asks = failed && !is_known && is_down && (changed || runs.is_multiple_of(12));
         (pause, asks)
     }
 
@@ -230,7 +230,7 @@ impl Patient {
                 .map(|(code, count)| ((*code).to_owned(), *count))
                 .collect(),
             last: test.last.as_ref().map(|last| shown(last, now)),
-            next_ms: test.next.map(|next| ms(next.saturating_duration_since(now))).unwrap_or(0),
+            next_ms: test.next.map_or(0, |next| ms(next.saturating_duration_since(now))),
         });
         DestReport {
             service: self.service,

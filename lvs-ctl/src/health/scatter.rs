@@ -35,7 +35,7 @@ impl Scatter {
 
     /// `length`, shortened by up to so many percent.
     pub(super) fn shortened(&mut self, length: Duration, percent: u8) -> Duration {
-        length - self.below(length * u32::from(percent) / 100)
+        length.saturating_sub(self.below(length * u32::from(percent) / 100))
     }
 }
 

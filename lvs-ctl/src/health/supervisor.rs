@@ -54,7 +54,7 @@ pub async fn run(director: Handle, ways: Arc<dyn Ways>, board: Board) {
     };
     while checked.changed().await.is_ok() {
         let wanted = checked.borrow_and_update().clone();
-        supervisor.follow(wanted);
+        supervisor.follow(&wanted);
     }
 }
 
@@ -84,7 +84,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn follow(&mut self, wanted: Arc<Checked>) {
+    fn follow(&mut self, wanted: &Arc<Checked>) {
         let former = std::mem::replace(&mut self.known, wanted.clone());
         let mut begun = Vec::new();
         for (id, service) in &wanted.services {

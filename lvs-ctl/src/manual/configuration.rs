@@ -104,14 +104,25 @@ impl Schema {
             Kind::Plain(_) | Kind::Words(_) => return,
         };
         page.section(&title).paragraph(&format!("{} {when}", description(value)));
-        let inner: Vec<_> =
-            keys.iter().filter(|(_, value)| matches!(self.kind(value), Kind::Tables(_))).collect();
+        let is_table = |value: &Value| matches!(self.kind(value), Kind::Table(_) | Kind::Tables(_));
+        let inner: Vec<_> = keys.iter().filter(|(_, value)| is_table(value)).collect();
         for (key, value) in keys.iter().filter(|entry| !inner.contains(entry)) {
             self.key(key, value, "", page);
         }
         for (key, value) in inner {
             self.table(&format!("{name}.{key}"), value, when, page);
         }
+        // What is a word or a table is the same wherever it stands: it is told once.
+        let choices = keys.iter().filter(|_| !name.contains('.'));
+        for (key, value) in choices.filter_map(|(key, value)| Some((key, self.choice(value)?))) {
+            self.table(&format!("{name}.{key}"), value, when, page);
+        }
+    }
+
+    /// The table that may stand there instead of a word.
+    fn choice<'a>(&'a self, value: &'a Value) -> Option<&'a Value> {
+        let choices = self.followed(value)["anyOf"].as_array()?;
+        choices.iter().find(|it| matches!(self.kind(it), Kind::Table(_)))
     }
 
     fn key(&self, key: &str, value: &Value, when: &str, page: &mut Writer) {
@@ -155,6 +166,7 @@ impl Schema {
             ("array", _) => Kind::Plain("[STRING, ...]".into()),
             ("boolean", _) => Kind::Plain("true | false".into()),
             ("integer", _) => Kind::Plain(range(value)),
+            _ if self.choice(value).is_some() => Kind::Plain("STRING | TABLE | [..., ...]".into()),
             _ if value["anyOf"].is_array() => Kind::Plain("STRING | NUMBER".into()),
             _ => Kind::Plain("STRING".into()),
         }
@@ -223,7 +235,7 @@ mod tests {
         tables.extend(definitions.filter_map(|it| it["properties"].as_object()));
         for (key, value) in tables.into_iter().flatten() {
             let shown = match schema.kind(value) {
-                Kind::Table(_) => format!(".SH [{key}]\n"),
+                Kind::Table(_) => format!("{key}]\n"),
                 Kind::Tables(_) => format!("{key}]]\n"),
                 Kind::Plain(_) | Kind::Words(_) => format!("\\fB{key}\\fR = "),
             };

@@ -38,6 +38,8 @@ pub struct Interface {
     pub name: String,
     /// Its link-layer address, if it carries Ethernet frames.
     pub mac: Option<[u8; 6]>,
+    /// Its MTU, bytes from the IP header on.
+    pub mtu: u32,
     /// The kind of a virtual one, as `ip -d link` names it.
     pub kind: Option<String>,
     /// Of a VLAN's: the number of the interface below, and the tag that makes the difference.
@@ -71,6 +73,15 @@ pub struct Leaving {
     pub interface: u32,
     /// Tags that they leave with, the outermost first.
     pub tags: Vec<VlanTag>,
+}
+
+impl Leaving {
+    /// The largest IP packet that fits an interface of this MTU: it takes one tag beside its MTU, no more.
+    #[must_use]
+    pub fn room(&self, mtu: u32) -> u32 {
+        const TAG: u32 = 4;
+        self.tags.iter().skip(1).fold(mtu, |mtu, _| mtu.saturating_sub(TAG))
+    }
 }
 
 /// Why frames cannot leave by an interface, for an operator to read.
@@ -170,6 +181,7 @@ mod tests {
         let interface = |name: &str, kind: Option<&str>, under| Interface {
             name: name.to_owned(),
             mac: Some([2, 0, 0, 0, 0, 1]),
+            mtu: 1500,
             kind: kind.map(str::to_owned),
             under,
             master: None,
@@ -196,6 +208,8 @@ mod tests {
         assert_eq!(network.leaving(2), leaving(1, &[OUTER]));
         assert_eq!(network.leaving(3), leaving(1, &[OUTER, INNER]));
         assert_eq!(network.leaving(9), leaving(9, &[]));
+        let rooms = [1, 2, 3].map(|it| network.leaving(it).unwrap().room(1500));
+        assert_eq!(rooms, [1500, 1500, 1496]);
         let below: Vec<_> = network.below().map(|(index, _)| index).collect();
         assert_eq!(below, [2, 3]);
     }

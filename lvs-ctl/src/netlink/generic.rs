@@ -39,7 +39,19 @@ impl Family {
 
     /// Sends a command with one attribute; the answer.
     pub(super) async fn ask(&mut self, number: u8, kind: u16, value: &[u8]) -> io::Result<Message> {
-        let question = command(self.id, number, 1).with(kind, value);
+        self.ask_all(number, &[(kind, value)]).await
+    }
+
+    /// Sends a command with several attributes; the answer.
+    pub(super) async fn ask_all(
+        &mut self,
+        number: u8,
+        attributes: &[(u16, &[u8])],
+    ) -> io::Result<Message> {
+        let question =
+            attributes.iter().fold(command(self.id, number, 1), |question, (kind, value)| {
+                question.with(*kind, value)
+            });
         let answers = self.requests.ask(question).await?;
         answers.into_iter().next().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }

@@ -26,6 +26,7 @@ const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_VLAN_ID: u16 = 1;
 const IFLA_VLAN_PROTOCOL: u16 = 5;
+const IFLA_IFALIAS: u16 = 20;
 const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_XDP: u16 = 43;
@@ -134,6 +135,20 @@ pub(super) async fn get_by_name(requests: &mut Requests, name: &str) -> io::Resu
     get(requests, question(0).with(IFLA_IFNAME, &text)).await
 }
 
+/// What the interface of this name says of itself (`ip link set … alias`); `None` if there is none, and
+/// nothing if it says nothing.
+pub(super) async fn alias(requests: &mut Requests, name: &str) -> io::Result<Option<String>> {
+    let question = question(0).with(IFLA_IFNAME, format!("{name}\0").as_bytes());
+    match requests.ask(question).await {
+        Ok(answers) => {
+            let answer = answers.first();
+            Ok(answer.map(|it| it.attributes(FIXED).string(IFLA_IFALIAS).unwrap_or_default()))
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The interface of this index here.
 pub(super) async fn get_by_index(requests: &mut Requests, index: u32) -> io::Result<Option<Link>> {
     get(requests, question(index)).await
@@ -195,7 +210,8 @@ fn vlan(info: &Attributes<'_>) -> Option<(u16, u16)> {
     }
     let data = info.inside(IFLA_INFO_DATA);
     // Kernels before 3.10 knew of 802.1Q only, and did not say so.
-    let ethertype = data.u16(IFLA_VLAN_PROTOCOL).map_or(0x8100, u16::from_be);
+    let ethertype = data.get(IFLA_VLAN_PROTOCOL);
+    let ethertype = ethertype.and_then(|it| it.try_into().ok()).map_or(0x8100, u16::from_be_bytes);
     Some((ethertype, data.u16(IFLA_VLAN_ID)?))
 }
 

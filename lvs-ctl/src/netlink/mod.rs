@@ -13,6 +13,7 @@
 //! | [`links`] | all interfaces, whenever they change |
 //! | [`link`], `generic`, [`offload`], [`facts`] | interfaces: identity, features, driver, veth peers |
 //! | [`mode`] | native or generic XDP, and why |
+//! | [`probe`] | the device of health checks |
 //! | [`sysctl`] | settings that would eat a director's packets |
 //! | `message`, `socket` | netlink itself |
 //!
@@ -26,6 +27,7 @@ pub mod link;
 pub mod links;
 pub mod mode;
 pub mod offload;
+pub mod probe;
 pub mod rtnetlink;
 pub mod sysctl;
 

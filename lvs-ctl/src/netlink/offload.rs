@@ -8,11 +8,15 @@ use super::{
 };
 
 const ETHTOOL_MSG_FEATURES_GET: u8 = 11;
+const ETHTOOL_MSG_FEATURES_SET: u8 = 12;
 const ETHTOOL_A_FEATURES_HEADER: u16 = 1;
 const ETHTOOL_A_HEADER_DEV_INDEX: u16 = 1;
+const ETHTOOL_A_FEATURES_WANTED: u16 = 3;
 const ETHTOOL_A_FEATURES_ACTIVE: u16 = 4;
 const ETHTOOL_A_BITSET_BITS: u16 = 3;
+const ETHTOOL_A_BITSET_BIT: u16 = 1;
 const ETHTOOL_A_BITSET_BIT_NAME: u16 = 2;
+const ETHTOOL_A_BITSET_BIT_VALUE: u16 = 3;
 const NLA_F_NESTED: u16 = 0x8000;
 
 const NETDEV_CMD_DEV_GET: u8 = 1;
@@ -20,6 +24,9 @@ const NETDEV_A_DEV_IFINDEX: u16 = 1;
 const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
 const NETDEV_XDP_ACT_BASIC: u64 = 1;
 const NETDEV_XDP_ACT_NDO_XMIT: u64 = 4;
+
+/// A feature, as `netdev_features_strings` and `ethtool -k` name it.
+pub(super) type Feature = &'static str;
 
 /// The offloads that decide whether frames survive native XDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +58,24 @@ pub async fn offloads(interface: u32) -> io::Result<Offloads> {
     let kind = ETHTOOL_A_FEATURES_HEADER | NLA_F_NESTED;
     let answer = ethtool.ask(ETHTOOL_MSG_FEATURES_GET, kind, &header).await?;
     Ok(read_active(&answer.attributes(FIXED).inside(ETHTOOL_A_FEATURES_ACTIVE)))
+}
+
+/// Turns a feature of an interface on or off.
+pub(super) async fn set(interface: u32, feature: Feature, is_on: bool) -> io::Result<()> {
+    let (mut header, mut bit, mut bits, mut set) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    put_attribute(&mut header, ETHTOOL_A_HEADER_DEV_INDEX, &interface.to_ne_bytes());
+    put_attribute(&mut bit, ETHTOOL_A_BITSET_BIT_NAME, format!("{feature}\0").as_bytes());
+    if is_on {
+        put_attribute(&mut bit, ETHTOOL_A_BITSET_BIT_VALUE, &[]);
+    }
+    put_attribute(&mut bits, ETHTOOL_A_BITSET_BIT | NLA_F_NESTED, &bit);
+    put_attribute(&mut set, ETHTOOL_A_BITSET_BITS | NLA_F_NESTED, &bits);
+    let attributes: [(u16, &[u8]); 2] = [
+        (ETHTOOL_A_FEATURES_HEADER | NLA_F_NESTED, &header),
+        (ETHTOOL_A_FEATURES_WANTED | NLA_F_NESTED, &set),
+    ];
+    let mut ethtool = Family::open("ethtool").await?;
+    ethtool.ask_all(ETHTOOL_MSG_FEATURES_SET, &attributes).await.map(drop)
 }
 
 /// What an interface of this network namespace can do for XDP.

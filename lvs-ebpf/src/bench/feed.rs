@@ -57,7 +57,7 @@ static RANDOM: Global<u32> = Global::new(0);
 static REAL_SERVERS: Global<u32> = Global::new(0);
 
 /// Puts the packet back, of the next flow, and goes on in the program under test.
-#[xdp]
+#[xdp(frags)]
 pub fn feed(context: XdpContext) -> u32 {
     // Always called, so that the run to be subtracted pays for it as well.
     let grown = number(context.data_end().wrapping_sub(context.data())) as i32;
@@ -90,7 +90,7 @@ pub fn feed(context: XdpContext) -> u32 {
 }
 
 /// What to subtract: the same way into a program that does nothing.
-#[xdp]
+#[xdp(frags)]
 pub fn stub(_: XdpContext) -> u32 {
     XDP_TX
 }

@@ -42,7 +42,7 @@ static COUNTS: PerCpuArray<[u64; 4], REALS> = PerCpuArray::new();
 static MASK: Global<u32> = Global::new(2047);
 
 /// Sends a packet to the real server that its flow has.
-#[xdp]
+#[xdp(frags)]
 pub fn yardstick(context: XdpContext) -> u32 {
     let Some(packet) = Packet::parse(&context) else { return XDP_PASS };
     let key = packet.key();
@@ -62,7 +62,7 @@ pub fn yardstick(context: XdpContext) -> u32 {
 }
 
 /// Puts a packet's flow into the table.
-#[xdp]
+#[xdp(frags)]
 pub fn yardstick_fill(context: XdpContext) -> u32 {
     let Some(packet) = Packet::parse(&context) else { return XDP_PASS };
     let key = packet.key();

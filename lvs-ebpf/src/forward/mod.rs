@@ -1,7 +1,7 @@
 //! 7. On its way: by the connection's forwarding method.
 
 mod dr;
-mod nat;
+pub(crate) mod nat;
 pub(crate) mod send;
 pub(crate) mod tun;
 

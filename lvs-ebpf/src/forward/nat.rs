@@ -11,7 +11,7 @@ use super::send::{self, BROKEN};
 use crate::{
     connection::Connection,
     ip::{End, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
     tables::{Route, Tables},
 };
 
@@ -27,8 +27,8 @@ pub(super) fn request<F: Frame, T: Tables>(
     let address = T::Address::narrow(dest.address);
     let keeps_port = connection.keeps_port || dest.port == Be16::new(0);
     let port = if keeps_port { packet.destination_port } else { dest.port };
-    let hop = send::to_dest(packet, connection.next_hop, tables)?;
-    if needs_stack(packet, hop.mtu, tables) {
+    let hop = send::hop(connection.next_hop, tables)?;
+    if needs_stack(frame, packet, hop.mtu, tables)? {
         rewrite(frame, packet, End::Destination, address, port, tables)?;
         return Ok(Verdict::Pass(Reason::ByStack));
     }
@@ -46,29 +46,42 @@ pub(crate) fn reply<F: Frame, T: Tables>(
     tables: &mut T,
 ) -> Result<Verdict, Verdict> {
     let hop = match tables.route(address, packet.destination) {
-        Route::Hop(hop) if !needs_stack(packet, hop.mtu, tables) => hop,
+        Route::Hop(hop) if !needs_stack(frame, packet, hop.mtu, tables)? => hop,
         Route::Hop(_) | Route::NoNeighbour => {
             rewrite(frame, packet, End::Source, address, port, tables)?;
             return Ok(Verdict::Pass(Reason::ByStack));
         }
         Route::None => return Err(Verdict::Drop(Reason::NoRoute)),
     };
-    if u32::from(packet.bytes) > hop.mtu {
-        return Err(Verdict::Drop(Reason::OverMtu));
-    }
     T::Address::age(frame)?;
     rewrite(frame, packet, End::Source, address, port, tables)?;
     send::out(frame, &hop)
 }
 
-/// A generic hook sees merged segments, larger than the link takes: only the stack can split them.
+/// Whether only the stack can split what is larger than the link takes: merged segments, as a generic hook
+/// sees them, or a packet that may be cut into fragments.
+///
+/// # Errors
+/// It must not be split.
 #[inline(always)]
-fn needs_stack<T: Tables>(packet: &Packet<T::Address>, mtu: u32, tables: &T) -> bool {
-    tables.is_generic() && u32::from(packet.bytes) > mtu
+fn needs_stack<F: Frame, T: Tables>(
+    frame: &F,
+    packet: &Packet<T::Address>,
+    mtu: u32,
+    tables: &T,
+) -> Result<bool, Verdict> {
+    if u32::from(packet.bytes) <= mtu {
+        return Ok(false);
+    }
+    if tables.is_generic() || T::Address::may_be_cut(T::Address::carried(frame, NETWORK)?) {
+        return Ok(true);
+    }
+    Err(Verdict::Drop(Reason::OverMtu))
 }
 
+/// Gives the packet another address and port at one of its ends.
 #[inline(always)]
-fn rewrite<F: Frame, T: Tables>(
+pub(crate) fn rewrite<F: Frame, T: Tables>(
     frame: &mut F,
     packet: &Packet<T::Address>,
     end: End,
@@ -82,6 +95,10 @@ fn rewrite<F: Frame, T: Tables>(
     };
     let addresses = T::Address::edit(old_address, address);
     address.readdress(frame, end, addresses)?;
+    if packet.part == Part::Later {
+        // The first fragment has the ports and the checksum.
+        return Ok(());
+    }
 
     let check = Check { packet, addresses, all: addresses.half(old_port, port) };
     if packet.is_tcp() {
@@ -115,6 +132,10 @@ fn sctp<F: Frame, T: Tables>(
 ) -> Result<(), Verdict> {
     if old_port == port {
         return Ok(());
+    }
+    if packet.part != Part::Whole {
+        // How many bytes are behind the ports only the last fragment tells.
+        return Err(Verdict::Drop(Reason::FragmentCrc));
     }
     let sctp = frame.at_mut::<Sctp>(packet.transport).ok_or(BROKEN)?;
     let half = u32::from(old_port.raw() ^ port.raw());
@@ -168,6 +189,8 @@ impl<A: Ip> Check<'_, A> {
     /// hook sees such packets and hands them on as such.
     #[inline(always)]
     fn is_partial<T: Tables>(&self, check: Be16, tables: &T) -> bool {
-        tables.is_generic() && check.raw() == self.packet.pseudo()
+        tables.is_generic()
+            && self.packet.part == Part::Whole
+            && check.raw() == self.packet.pseudo()
     }
 }

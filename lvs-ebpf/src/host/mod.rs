@@ -2,6 +2,7 @@
 
 mod family;
 mod pool;
+mod probes;
 mod tables;
 
 use std::{
@@ -19,8 +20,8 @@ use lvs_common::{
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Called, Counters, Dest, Family, Load, Method, NextHop, PoolEntry, Service,
-        ServiceKey, Tunables,
+        Addresses, Called, Counters, Datagram, DatagramKey, Dest, Family, Load, Method, NextHop,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, probe,
     },
     net::{Addr, Addr6, Be32, Mac},
     sched::{Kind, Remembered, wrr},
@@ -74,8 +75,16 @@ pub struct Maps {
     pub counters: Vec<Counters>,
     /// Frames not forwarded, by reason.
     pub reasons: [u64; Reason::CAPACITY],
+    /// Flows of health checks.
+    pub probes: BTreeMap<ProbeKey, ProbeFlow>,
+    /// What became of them.
+    pub probed: BTreeMap<ProbedEnd, Probed>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
+    /// Datagrams that come in fragments,
+    pub datagrams: BTreeMap<DatagramKey, Datagram>,
+    /// and the one that was looked for last.
+    pub traced: Option<(DatagramKey, Datagram)>,
     /// Ways to clients.
     pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
@@ -99,6 +108,8 @@ impl MemTables {
             seed: [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210],
             timeouts: tcp_state::default_timeouts(TICKS_PER_SECOND),
             conn_reuse_mode: 1,
+            stand_ins: probe::NETWORK_V4,
+            stand_ins6: probe::NETWORK_V6,
             ..Tunables::zeroed()
         };
         Self {
@@ -120,7 +131,11 @@ impl MemTables {
                 remembered: RefCell::new(BTreeMap::new()),
                 counters: Vec::new(),
                 reasons: [0; Reason::CAPACITY],
+                probes: BTreeMap::new(),
+                probed: BTreeMap::new(),
                 limit: Limit::default(),
+                datagrams: BTreeMap::new(),
+                traced: None,
                 routes: BTreeMap::new(),
                 default_route: Route::None,
                 is_full: false,

@@ -2,20 +2,28 @@
 
 use std::marker::PhantomData;
 
+use bytemuck::Zeroable as _;
+
 use lvs_common::{
     conntable::{
         Done, Hit, Insert, Key, New,
         ends::Ends,
         shared::{Row, View},
     },
-    map::{Addresses, Counters, Dest, Load, NextHop, Service, ServiceKey, Tunables},
+    map::{
+        Addresses, Counters, Course, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop,
+        Service, ServiceKey, Tunables,
+    },
     net::{Be32, Mac},
+    pieces::{Piece, Pieces},
+    sched::Transparent,
     verdict::Reason,
 };
 
 use super::{Maps, family::Kept, pool::MemPool};
 use crate::{
     account,
+    fragment::{Trace, trace},
     icmp::limit::Limit,
     packet::Packet,
     schedule,
@@ -25,7 +33,7 @@ use crate::{
 /// The maps, for one packet.
 pub(super) struct ForPacket<'a, A> {
     conns: View<'a>,
-    maps: &'a mut Maps,
+    pub(super) maps: &'a mut Maps,
     family: PhantomData<A>,
 }
 
@@ -148,6 +156,36 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
 
     fn limit(&mut self) -> Option<&mut Limit> {
         Some(&mut self.maps.limit)
+    }
+
+    fn trace(&mut self, key: &DatagramKey, piece: Piece) -> Trace {
+        let now = self.maps.now;
+        if let Some(known) = self.maps.datagrams.get_mut(key) {
+            let (traced, is_whole) = trace::<Transparent>(known, piece, now);
+            if traced != Trace::Unknown {
+                self.maps.traced = Some((*key, *known));
+                if is_whole {
+                    self.maps.datagrams.remove(key);
+                }
+                return traced;
+            }
+        }
+        let expires = now.wrapping_add(DATAGRAM_S * self.maps.tunables.ticks_per_second);
+        let fresh = Datagram { expires, pieces: Pieces::of(piece), ..Datagram::zeroed() };
+        self.maps.traced = Some((*key, fresh));
+        Trace::Unknown
+    }
+
+    fn datagram(&mut self) -> Option<&mut Datagram> {
+        self.maps.traced.as_mut().map(|(_, datagram)| datagram)
+    }
+
+    fn remember(&mut self) {
+        let Some((key, datagram)) = self.maps.traced else { return };
+        let (known, now) = (self.maps.datagrams.get(&key), self.maps.now);
+        if known.is_none_or(|it| it.is_expired(now) || it.course == Course::AWAITED) {
+            self.maps.datagrams.insert(key, datagram);
+        }
     }
 
     fn count_reason(&mut self, reason: Reason) {

@@ -15,6 +15,7 @@ mod incoming;
 pub mod limit;
 mod outgoing;
 pub mod own;
+pub(crate) mod probed;
 mod quoted;
 mod tunneled;
 
@@ -30,7 +31,7 @@ use crate::{
     Step,
     connection::Row,
     ip::{End, Header, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
     parse::MALFORMED,
     tables::Tables,
 };
@@ -145,6 +146,7 @@ impl<A: Ip> Error<A> {
             flags: 0,
             bytes: self.ip.bytes,
             transport: self.ip.payload,
+            part: Part::Whole,
         }
     }
 

@@ -16,8 +16,8 @@ use crate::{
     account,
     forward::{send, tun},
     ip::{Ip, NETWORK},
-    packet::Packet,
-    parse::parse,
+    packet::{Packet, Part},
+    parse::transport,
     tables::Tables,
     vlan,
 };
@@ -36,7 +36,13 @@ struct Word {
 #[inline(always)]
 pub fn tell<F: Frame, T: Tables>(frame: &mut F, reason: Reason, tables: &mut T) -> Option<Verdict> {
     let ethernet = *frame.at::<Ethernet>(0)?;
-    let packet = parse::<T::Address, F>(frame).ok()?;
+    if ethernet.ethertype != T::Address::ETHERTYPE {
+        return None;
+    }
+    let (header, is_fragment) = T::Address::beginning(frame).ok()?;
+    let packet = transport(frame, header).ok()?;
+    let part = if is_fragment { Part::First } else { Part::Whole };
+    let packet = Packet { part, ..packet };
     if !tables.is_vip(packet.destination) || !packet.source.is_unicast() {
         return None;
     }

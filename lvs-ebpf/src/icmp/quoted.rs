@@ -7,7 +7,7 @@ use lvs_common::{
 
 use crate::{
     ip::{Header, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
 };
 
 /// A packet's beginning.
@@ -20,9 +20,9 @@ pub(super) struct Quoted<A> {
     pub(super) at: usize,
     /// Offset of what is behind.
     pub(super) transport: usize,
-    /// The first two words there: the ports, if it is TCP or UDP.
-    source_port: Be16,
-    destination_port: Be16,
+    /// The first two words there: the ports, if it is TCP, UDP or SCTP.
+    pub(super) source_port: Be16,
+    pub(super) destination_port: Be16,
 }
 
 impl<A: Ip> Quoted<A> {
@@ -31,7 +31,7 @@ impl<A: Ip> Quoted<A> {
     #[inline(always)]
     pub(super) fn read<F: Frame>(frame: &F, at: usize, of: &Header<A>) -> Option<Self> {
         let ip = A::quoted(frame, at)?;
-        // TCP has its ports at the same place.
+        // TCP and SCTP have their ports at the same place.
         let ports = frame.at::<Udp>(ip.payload)?;
         let end = ip.payload + size_of::<Udp>();
         (end <= NETWORK + usize::from(of.bytes)).then_some(Self {
@@ -57,6 +57,7 @@ impl<A: Ip> Quoted<A> {
             flags: 0,
             bytes: 0,
             transport: self.transport,
+            part: Part::Whole,
         })
     }
 
@@ -74,6 +75,6 @@ impl<A: Ip> Quoted<A> {
 
     #[inline(always)]
     const fn is_known(&self) -> bool {
-        matches!(self.protocol, protocol::TCP | protocol::UDP)
+        matches!(self.protocol, protocol::TCP | protocol::UDP | protocol::SCTP)
     }
 }

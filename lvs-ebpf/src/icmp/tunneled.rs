@@ -19,11 +19,11 @@ use crate::{account, forward::send, ip::Ip, tables::Tables};
 const MIN_PATH_MTU: u32 = 552;
 
 /// A tunnel's headers as they were quoted.
-struct Wrapping {
+pub(super) struct Wrapping {
     kind: u8,
     port: Be16,
     /// Offset of the packet inside.
-    inside: usize,
+    pub(super) inside: usize,
 }
 
 /// Makes the frame the packet that was inside, with room for the client's error before it: that error.
@@ -78,7 +78,7 @@ pub(super) fn relay<F: Frame, T: Tables>(
 
 impl Wrapping {
     #[inline(always)]
-    fn read<A: Ip, F: Frame>(frame: &F, about: &Quoted<A>) -> Option<Self> {
+    pub(super) fn read<A: Ip, F: Frame>(frame: &F, about: &Quoted<A>) -> Option<Self> {
         let at = about.transport;
         match about.protocol {
             protocol::UDP => {

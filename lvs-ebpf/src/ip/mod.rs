@@ -7,7 +7,7 @@ mod v6;
 use core::fmt::Debug;
 
 use lvs_common::{
-    map::Family,
+    map::{Family, Tunables},
     net::{Addr, Be16, Be32, checksum::Edit},
     verdict::Verdict,
     wire::{Ethernet, Frame},
@@ -36,6 +36,10 @@ pub trait Ip: Copy + Eq + Debug {
     const TIME_EXCEEDED: (u8, u8);
     /// it does not fit the next link; what would, is told.
     const TOO_LONG: (u8, u8);
+    /// Bytes that fragments have for being some, which a whole datagram has not.
+    const FRAGMENT_BYTES: u64;
+    /// Types of its echo: request and reply.
+    const ECHO: (u8, u8);
     /// Bytes that an ICMP error has at most, its IP header included.
     const ERROR_BYTES: u16;
 
@@ -53,6 +57,16 @@ pub trait Ip: Copy + Eq + Debug {
     fn plain<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
         Self::header(frame)
     }
+    /// What the IP header says of a fragment.
+    ///
+    /// # Errors
+    /// It contradicts itself or the frame, or is no fragment's.
+    fn fragment<F: Frame>(frame: &F) -> Result<Fragment<Self>, Verdict>;
+    /// What the IP header says of a whole packet or a first fragment, and whether it is one.
+    ///
+    /// # Errors
+    /// It contradicts itself or the frame, or is a later fragment's.
+    fn beginning<F: Frame>(frame: &F) -> Result<(Header<Self>, bool), Verdict>;
     /// What the IP header at an offset says, of a packet that an ICMP error quotes the beginning of; none
     /// if it says nothing about ports.
     fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>>;
@@ -111,6 +125,9 @@ pub trait Ip: Copy + Eq + Debug {
     /// The sum over the pseudo-header, folded, not complemented.
     fn pseudo(source: Self, destination: Self, protocol: u8, length: u16) -> u16;
 
+    /// The real server's slot that the address stands in for; see [`probe`](lvs_common::map::probe).
+    fn slot(self, tunables: &Tunables) -> Option<u32>;
+
     /// As maps have it.
     fn wide(self) -> Addr;
     /// From how maps have it.
@@ -142,6 +159,41 @@ pub struct Header<A> {
     pub bytes: u16,
     /// Offset of the payload in the frame, bytes.
     pub payload: usize,
+}
+
+/// What an IP header says of a fragment.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<A> {
+    /// Source address.
+    pub source: A,
+    /// Destination address.
+    pub destination: A,
+    /// What is said to follow in the first fragment.
+    pub protocol: u8,
+    /// What tells datagrams between the two ends apart.
+    pub key: (Be32, u8),
+    /// Header and data, bytes.
+    pub bytes: u16,
+    /// Where its part of the datagram begins, bytes.
+    pub start: u16,
+    /// Whether more fragments follow.
+    pub has_more: bool,
+    /// Offset of its part in the frame, bytes.
+    pub at: usize,
+}
+
+impl<A: Ip> Fragment<A> {
+    /// The header of the datagram that a first fragment begins.
+    #[inline(always)]
+    pub(crate) fn header(&self) -> Header<A> {
+        Header {
+            source: self.source,
+            destination: self.destination,
+            protocol: self.protocol,
+            bytes: self.bytes,
+            payload: self.at,
+        }
+    }
 }
 
 /// What a new IP header says.

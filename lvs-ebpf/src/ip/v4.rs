@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791).
 
 use lvs_common::{
-    map::Family,
+    map::{Family, Tunables, probe},
     net::{
         Addr, Be16, Be32,
         checksum::{self, Edit},
@@ -11,10 +11,13 @@ use lvs_common::{
     wire::{ETHERTYPE_IPV4, Frame, Icmp, Ipv4},
 };
 
-use super::{Carried, End, Head, Header, Ip, NETWORK};
+use super::{Carried, End, Fragment, Head, Header, Ip, NETWORK};
 use crate::parse::MALFORMED;
 
 const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
+
+/// Odd, so that no two offsets of a datagram give the same identification.
+const SPREAD: u16 = 0x9e37;
 
 impl Ip for Be32 {
     const FAMILY: Family = Family::V4;
@@ -26,16 +29,14 @@ impl Ip for Be32 {
     const PORT_UNREACHABLE: (u8, u8) = (Icmp::UNREACHABLE, Icmp::PORT);
     const TIME_EXCEEDED: (u8, u8) = (Icmp::TIME_EXCEEDED, 0);
     const TOO_LONG: (u8, u8) = (Icmp::UNREACHABLE, Icmp::TOO_LONG);
+    const FRAGMENT_BYTES: u64 = 0;
+    const ECHO: (u8, u8) = (8, 0);
     // RFC 1812 §4.3.2.3
     const ERROR_BYTES: u16 = 576;
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
-        let ip = frame.at::<Ipv4>(NETWORK).ok_or(MALFORMED)?;
-        let (header, bytes) = (ip.header_len(), ip.total_length.get());
-        if !ip.is_v4() || header < Ipv4::MIN_LEN || !frame.holds(NETWORK + bytes as usize) {
-            return Err(MALFORMED);
-        }
+        let ip = sound(frame)?;
         if ip.is_fragment() {
             return Err(Verdict::Pass(Reason::Fragment));
         }
@@ -43,9 +44,33 @@ impl Ip for Be32 {
             source: ip.source,
             destination: ip.destination,
             protocol: ip.protocol,
-            bytes,
-            payload: NETWORK + header,
+            bytes: ip.total_length.get(),
+            payload: NETWORK + ip.header_len(),
         })
+    }
+
+    #[inline(always)]
+    fn fragment<F: Frame>(frame: &F) -> Result<Fragment<Self>, Verdict> {
+        let ip = sound(frame)?;
+        Ok(Fragment {
+            source: ip.source,
+            destination: ip.destination,
+            protocol: ip.protocol,
+            key: (Be32::new(ip.id.get().into()), ip.protocol),
+            bytes: ip.total_length.get(),
+            start: ip.start(),
+            has_more: ip.has_more(),
+            at: NETWORK + ip.header_len(),
+        })
+    }
+
+    #[inline(always)]
+    fn beginning<F: Frame>(frame: &F) -> Result<(Header<Self>, bool), Verdict> {
+        let fragment = Self::fragment(frame)?;
+        if fragment.start != 0 {
+            return Err(Verdict::Pass(Reason::Fragment));
+        }
+        Ok((fragment.header(), fragment.has_more))
     }
 
     #[inline(always)]
@@ -77,8 +102,10 @@ impl Ip for Be32 {
     #[inline(always)]
     fn carried<F: Frame>(frame: &F, at: usize) -> Result<Carried, Verdict> {
         let ip = frame.at::<Ipv4>(at).ok_or(BROKEN)?;
-        let (tos, ttl, id) = (ip.tos, ip.ttl, ip.id);
+        let (tos, ttl) = (ip.tos, ip.ttl);
         let dont_fragment = ip.dont_fragment();
+        // What carries one fragment may be cut itself, and its pieces must not be taken for another's.
+        let id = Be16::new(ip.id.get().wrapping_add((ip.start() >> 3).wrapping_mul(SPREAD)));
         Ok(Carried { tos, ttl, dont_fragment, id })
     }
 
@@ -158,6 +185,11 @@ impl Ip for Be32 {
     }
 
     #[inline(always)]
+    fn slot(self, tunables: &Tunables) -> Option<u32> {
+        probe::slot_v4(tunables.stand_ins, self)
+    }
+
+    #[inline(always)]
     fn wide(self) -> Addr {
         Addr::v4(self)
     }
@@ -176,4 +208,15 @@ impl Ip for Be32 {
     fn masked(self, netmask: u32) -> Self {
         Self::from_raw(self.raw() & netmask)
     }
+}
+
+/// The header, if it is that of a whole packet.
+#[inline(always)]
+fn sound<F: Frame>(frame: &F) -> Result<&Ipv4, Verdict> {
+    let ip = frame.at::<Ipv4>(NETWORK).ok_or(MALFORMED)?;
+    let (header, bytes) = (ip.header_len(), ip.total_length.get());
+    if !ip.is_v4() || header < Ipv4::MIN_LEN || !frame.holds(NETWORK + bytes as usize) {
+        return Err(MALFORMED);
+    }
+    Ok(ip)
 }

@@ -1,17 +1,17 @@
 //! IPv6 (RFC 8200).
 
 use lvs_common::{
-    map::Family,
+    map::{Family, Tunables, probe},
     net::{
         Addr, Addr6, Be16, Be32,
         checksum::{self, Edit},
         protocol,
     },
     verdict::{Reason, Verdict},
-    wire::{ETHERTYPE_IPV6, Extension, Frame, Ipv6},
+    wire::{ETHERTYPE_IPV6, Extension, Fragment6, Frame, Ipv6},
 };
 
-use super::{Carried, End, Head, Header, Ip, NETWORK};
+use super::{Carried, End, Fragment, Head, Header, Ip, NETWORK};
 use crate::parse::MALFORMED;
 
 const BROKEN: Verdict = Verdict::Drop(Reason::Broken);
@@ -33,12 +33,17 @@ impl Ip for Addr6 {
     const PORT_UNREACHABLE: (u8, u8) = (1, 4);
     const TIME_EXCEEDED: (u8, u8) = (3, 0);
     const TOO_LONG: (u8, u8) = (2, 0);
+    const FRAGMENT_BYTES: u64 = size_of::<Fragment6>() as u64;
+    const ECHO: (u8, u8) = (128, 129);
     const ERROR_BYTES: u16 = 1280;
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<Header<Self>, Verdict> {
         let header = Self::plain(frame)?;
         let (protocol, payload) = payload(frame, header.protocol)?;
+        if protocol == Extension::FRAGMENT {
+            return Err(Verdict::Pass(Reason::Fragment));
+        }
         Ok(Header { protocol, payload, ..header })
     }
 
@@ -58,6 +63,37 @@ impl Ip for Addr6 {
     }
 
     #[inline(always)]
+    fn fragment<F: Frame>(frame: &F) -> Result<Fragment<Self>, Verdict> {
+        let Header { source, destination, protocol, bytes, .. } = Self::plain(frame)?;
+        let (protocol, at) = payload(frame, protocol)?;
+        let header = frame.at::<Fragment6>(at).ok_or(MALFORMED)?;
+        let (start, has_more) = (header.start(), header.has_more());
+        // Later fragments need not know what the datagram carries (RFC 8200 §4.5).
+        let (next, key) = (header.next_header, (header.id, 0));
+        let at = at + size_of::<Fragment6>();
+        if protocol != Extension::FRAGMENT || at > FARTHEST {
+            return Err(OTHER);
+        }
+        Ok(Fragment { source, destination, protocol: next, key, bytes, start, has_more, at })
+    }
+
+    #[inline(always)]
+    fn beginning<F: Frame>(frame: &F) -> Result<(Header<Self>, bool), Verdict> {
+        let header = Self::plain(frame)?;
+        let (mut protocol, mut payload) = payload(frame, header.protocol)?;
+        let mut has_more = false;
+        if protocol == Extension::FRAGMENT {
+            let fragment = frame.at::<Fragment6>(payload).ok_or(MALFORMED)?;
+            if fragment.start() != 0 {
+                return Err(Verdict::Pass(Reason::Fragment));
+            }
+            (protocol, has_more) = (fragment.next_header, fragment.has_more());
+            payload += size_of::<Fragment6>();
+        }
+        Ok((Header { protocol, payload, ..header }, has_more))
+    }
+
+    #[inline(always)]
     fn age<F: Frame>(frame: &mut F) -> Result<(), Verdict> {
         let ip = frame.at_mut::<Ipv6>(NETWORK).ok_or(BROKEN)?;
         if ip.hop_limit <= 1 {
@@ -69,7 +105,8 @@ impl Ip for Addr6 {
 
     #[inline(always)]
     fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>> {
-        // Behind extension headers nobody looks: an error quotes little more than they take.
+        // Behind extension headers nobody looks, nor behind a fragment's: an error quotes little more than
+        // they take, and to look doubles what the verifier walks of every error.
         let ip = frame.at::<Ipv6>(at)?;
         let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
         ip.is_v6().then_some(Header {
@@ -168,6 +205,11 @@ impl Ip for Addr6 {
     }
 
     #[inline(always)]
+    fn slot(self, tunables: &Tunables) -> Option<u32> {
+        probe::slot_v6(tunables.stand_ins6, self.addr())
+    }
+
+    #[inline(always)]
     fn wide(self) -> Addr {
         self.addr()
     }
@@ -188,15 +230,13 @@ impl Ip for Addr6 {
     }
 }
 
-/// What a packet carries behind its extension headers, and where that begins in the frame.
+/// What a packet carries behind its extension headers, or behind those before a fragment's, and where that
+/// begins in the frame.
 #[inline(always)]
 fn payload<F: Frame>(frame: &F, first: u8) -> Result<(u8, usize), Verdict> {
     let (mut protocol, mut at) = (first, NETWORK + size_of::<Ipv6>());
     let mut headers = 0;
     while headers < EXTENSIONS {
-        if protocol == Extension::FRAGMENT {
-            return Err(Verdict::Pass(Reason::Fragment));
-        }
         let is_route = protocol == Extension::ROUTING;
         if !is_route && protocol != Extension::HOP_BY_HOP && protocol != Extension::DESTINATION {
             break;

@@ -186,8 +186,10 @@ pub extern "C" fn lvs_sum_scattered(context: *mut xdp_md, offset: u32, bytes: u3
     scratch.chunk = [0; CHUNK / 4];
     if part != 0 {
         let chunk = (&raw mut scratch.chunk).cast();
-        // SAFETY: the helper writes as many bytes as it is told, or none, and the chunk has more.
-        if unsafe { bpf_xdp_load_bytes(context, (at + left) as u32, chunk, part as u32) } != 0 {
+        // verifier: one at least; up to 6.7 it does not know that from a comparison with zero
+        let size = (veil(part - 1) & (CHUNK as u64 - 1)) + 1;
+        // SAFETY: the helper writes as many bytes as it is told, or none, and the chunk has as many.
+        if unsafe { bpf_xdp_load_bytes(context, (at + left) as u32, chunk, size as u32) } != 0 {
             return NO_SUM;
         }
         sum = scratch.chunk.iter().map(|word| u64::from(*word)).sum::<u64>();

@@ -14,6 +14,7 @@ use lvs_ebpf::{
     open::Opening,
     packet::Packet,
     persist,
+    probe::out::Aim,
 };
 
 use super::{KernelTables, atomic, conns::Row, family::Kept, frame::CHUNK};
@@ -34,12 +35,16 @@ pub struct Scratch<A> {
     pub opening: Opening,
     /// Its connection.
     pub opened: Connection,
+    /// Where a health check's packet goes.
+    pub aim: Aim<A>,
     /// The ICMP error that a client gets.
     pub answer: Answer<A>,
     /// ICMP errors that may still be sent.
     pub limit: Limit,
     /// Bytes of a frame that lie behind its first buffer.
     pub chunk: [u32; CHUNK / 4],
+    /// Of a reply's later fragment: the address that the client called.
+    pub address: A,
     client: A,
     assured: Entry,
     hashes: (u32, u32),

@@ -3,15 +3,18 @@
 use aya_ebpf::{
     Global,
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, PerCpuArray, ProgramArray},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray},
     macros::btf_map,
 };
 use lvs_common::{
     conntable::{WAYS, WORDS, ends},
     map::{
-        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
-        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
-        MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey, Tunables, rest,
+        Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
+        MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        probe::{MAX_PROBED, MAX_PROBES},
+        rest,
     },
     net::{Addr6, Be32},
     sched::Remembered,
@@ -20,6 +23,7 @@ use lvs_common::{
 
 use super::{
     choose::Choice,
+    datagrams::Traced,
     function::Scratch,
     route::{self, CachedRoute},
 };
@@ -78,11 +82,27 @@ pub static CURSORS: Array<[u64; MAX_SERVICES], 1, MAPPED> = Array::new();
 #[btf_map]
 pub static REMEMBERED: HashMap<Called, Remembered, MAX_REMEMBERED, ON_DEMAND> = HashMap::new();
 
+/// The datagram that no fragment came of for longest gives way.
+#[btf_map]
+pub static FRAGMENTS: LruHashMap<DatagramKey, Datagram, MAX_DATAGRAMS> = LruHashMap::new();
+
+/// What this CPU asks of it.
+#[btf_map]
+pub static TRACED: PerCpuArray<Traced, 1> = PerCpuArray::new();
+
 #[btf_map]
 pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();
 
 #[btf_map]
 pub static REASONS: PerCpuArray<u64, { Reason::CAPACITY }> = PerCpuArray::new();
+
+/// Flows of health checks.
+#[btf_map]
+pub static PROBES: LruHashMap<ProbeKey, ProbeFlow, MAX_PROBES> = LruHashMap::new();
+
+/// Not preallocated: few real servers' ends are ever probed.
+#[btf_map]
+pub static PROBED: HashMap<ProbedEnd, Probed, MAX_PROBED, ON_DEMAND> = HashMap::new();
 
 /// Ways to clients that this CPU has asked the kernel for; see `route`.
 #[btf_map]

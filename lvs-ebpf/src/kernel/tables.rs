@@ -6,13 +6,15 @@ use aya_ebpf::programs::XdpContext;
 use lvs_common::{
     conntable::{self, Done, Entry, Hit, Key, New, ends::Ends},
     map::{
-        Addresses, Counters, Dest, HostMac, Load, MAX_DESTS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES,
-        NextHop, Service, ServiceKey, Tunables,
+        Addresses, Counters, Datagram, DatagramKey, Dest, HostMac, Load, MAX_DESTS, MAX_NEXT_HOPS,
+        MAX_POOL_ENTRIES, NextHop, Service, ServiceKey, Tunables,
     },
     net::{Be32, Mac},
+    pieces::Piece,
     verdict::Reason,
 };
 use lvs_ebpf::{
+    fragment::Trace,
     icmp::limit::Limit,
     packet::Packet,
     tables::{Route, Tables},
@@ -21,6 +23,7 @@ use lvs_ebpf::{
 use super::{
     atomic, choose, clock,
     conns::Row,
+    datagrams,
     family::Kept,
     function::{self, Scratch},
     maps::{
@@ -201,6 +204,21 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
         // A second: as long as a change of routes or neighbours may go unnoticed.
         let Some(context) = self.context else { return Route::None };
         route::find(context, source, client, self.now, self.tunables.ticks_per_second)
+    }
+
+    #[inline(always)]
+    fn trace(&mut self, key: &DatagramKey, piece: Piece) -> Trace {
+        datagrams::trace(key, piece)
+    }
+
+    #[inline(always)]
+    fn datagram(&mut self) -> Option<&mut Datagram> {
+        datagrams::traced().map(|traced| &mut traced.datagram)
+    }
+
+    #[inline(always)]
+    fn remember(&mut self) {
+        datagrams::lvs_remember();
     }
 
     #[inline(always)]

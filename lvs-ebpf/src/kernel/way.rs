@@ -22,8 +22,10 @@ use lvs_ebpf::{Connection, Step, icmp::own::TOLD, ip, open, packet::Packet, vlan
 use super::{
     KernelTables, XdpFrame,
     family::Kept,
+    fragments::{self, LOOKS},
     function::{Scratch, scratch},
-    maps::{GENERIC, REST},
+    maps::{self, GENERIC},
+    probe::{ASKS, asks, lvs_plaint, lvs_probed},
     way6::{self, ANEW6},
 };
 
@@ -44,6 +46,11 @@ pub(super) const SIX: u32 = 1 << 23;
 const BARE: u32 = 1 << 29;
 /// With what is to be done next: tags were taken off the frame.
 const STRIPPED: u32 = 1 << 30;
+
+/// No action: it is no request of a connection.
+pub(super) const REST: u32 = 1 << 21;
+/// No action: it is a fragment.
+pub(super) const FRAGMENT: u32 = 1 << 10;
 
 /// Directs the frame of a context, as far as a known connection's packet of IPv4 goes; what goes
 /// further, or another way, is the rest's.
@@ -74,7 +81,7 @@ pub(super) fn go_into<const PLACE: u32>(context: &XdpContext, next: u32) -> u32 
         scratch.next = next;
     }
     // SAFETY: the program ends here, and holds nothing.
-    unsafe { REST.tail_call(context, PLACE + GENERIC.load()) };
+    unsafe { maps::REST.tail_call(context, PLACE + GENERIC.load()) };
     // Another instruction behind each call keeps the compiler from making one of two: the place would
     // be none that is known, and the JIT makes a jump only of one that is.
     // SAFETY: writes a register that nobody reads.
@@ -98,8 +105,24 @@ fn untagged(context: &XdpContext, next: u32) -> u32 {
     if action & SIX != 0 {
         return way6::rest(context, action ^ SIX);
     }
+    if action & ASKS != 0 {
+        action = lvs_probed(context.ctx, action ^ ASKS);
+        if action == OTHER {
+            action = lvs_plaint(context.ctx, action);
+        }
+    }
     if action == OTHER {
         action = lvs_icmp(context.ctx);
+    }
+    if action == FRAGMENT {
+        action = fragments::onward(context.ctx);
+    }
+    let looks = action == LOOKS;
+    if looks {
+        action = fragments::lvs_look();
+    }
+    if action == REST {
+        action = fragments::lvs_back(context.ctx);
     }
     if action == BEGINS {
         action = lvs_open();
@@ -109,6 +132,9 @@ fn untagged(context: &XdpContext, next: u32) -> u32 {
     }
     if action == WRAPS {
         return go_into::<{ place::WRAP }>(context, 0);
+    }
+    if looks {
+        action = fragments::lvs_ended(action);
     }
     if action & TELLS != 0 {
         action = lvs_tell(context.ctx, action ^ TELLS);
@@ -180,13 +206,18 @@ pub(super) fn ends(context: &XdpContext, action: u32) -> u32 {
     if XdpFrame::new(context).tags().is_none() { action } else { lvs_restore(context.ctx, action) }
 }
 
-/// What is to be done next.
+/// What is to be done next, and whether a health check asks for it.
 // verifier: looked up in the rest itself, it would cost every function the place of a map's key
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_next() -> u32 {
-    let Some(scratch) = scratch::<Be32>() else { return XDP_PASS };
-    scratch.next | if scratch.tags.is_none() { 0 } else { STRIPPED }
+    let Some(here) = scratch::<Be32>() else { return XDP_PASS };
+    let next = if here.next == BEGINS | SIX {
+        scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet) | SIX)
+    } else {
+        asks(here.next, &here.packet)
+    };
+    next | if here.tags.is_none() { 0 } else { STRIPPED }
 }
 
 /// The connection that a packet begins.
@@ -268,6 +299,7 @@ pub(super) fn go_on<A: Kept>(step: Step<A>, tables: &mut KernelTables<'_, A>) ->
     let (packet, connection, next) = match step {
         Step::Done(verdict) => return settle(verdict, tables),
         Step::Other => return OTHER,
+        Step::Fragment => return FRAGMENT,
         Step::Begins(packet) => (packet, None, BEGINS),
         Step::Wraps(packet, connection) => (packet, Some(connection), WRAPS),
     };

@@ -17,10 +17,12 @@ use lvs_ebpf::{Step, icmp::answer, open};
 
 use super::{
     KernelTables, XdpFrame,
+    fragments::{self, LOOKS, look},
     function::{lvs_assure6, scratch},
+    probe::{ASKS, asks, lvs_plaint6, lvs_probed6},
     way::{
-        BEGINS, BEGUN, OTHER, SIX, TELLS, WRAPS, at_hand, begun, ends, go_into, go_on, settle,
-        tell, within_frame, wrap,
+        BEGINS, BEGUN, FRAGMENT, OTHER, REST, SIX, TELLS, WRAPS, at_hand, begun, ends, go_into,
+        go_on, settle, tell, within_frame, wrap,
     },
 };
 
@@ -30,8 +32,6 @@ const ASSURES: u32 = 1 << 25;
 const ANEW: u32 = 1 << 24;
 /// The same for who is in [`way`](super::way).
 pub(super) const ANEW6: u32 = ANEW | SIX;
-/// No action: it is no request of a connection.
-const REST: u32 = 1 << 21;
 /// No action: it is decided where the connection goes that it begins.
 const DECIDED: u32 = 1 << 22;
 
@@ -71,6 +71,12 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
     if action == ANEW {
         action = lvs_known6(context.ctx);
     }
+    if action & ASKS != 0 {
+        action = lvs_probed6(context.ctx, action ^ ASKS);
+        if action == OTHER {
+            action = lvs_plaint6(context.ctx, action);
+        }
+    }
     if action == OTHER {
         action = lvs_icmp6(context.ctx);
     }
@@ -83,8 +89,18 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
     if action == ANSWERS {
         action = lvs_answer6(context.ctx);
     }
+    if action == FRAGMENT {
+        action = fragments::onward6(context.ctx);
+    }
+    let looks = action == LOOKS;
+    if looks {
+        action = lvs_known6(context.ctx);
+    }
     if action == REST {
         action = lvs_rest6(context.ctx);
+    }
+    if action & ASKS != 0 {
+        action = lvs_probed6(context.ctx, BEGINS);
     }
     if action == BEGINS {
         action = lvs_decide6();
@@ -98,34 +114,32 @@ pub(super) fn rest(context: &XdpContext, mut action: u32) -> u32 {
     if action == WRAPS {
         return go_into::<{ place::WRAP6 }>(context, 0);
     }
+    if looks {
+        action = fragments::lvs_ended6(action);
+    }
     if action & TELLS != 0 {
         action = lvs_tell6(context.ctx, action ^ TELLS);
     }
     action
 }
 
-/// The connection of a request with extension headers that has one.
+/// The connection of a request with extension headers that has one; of a fragment's, whose packet was left.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_known6(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
     let Some((scratch, mut tables)) = at_hand::<Addr6>(None) else { return XDP_PASS };
-    match lvs_ebpf::packet(&XdpFrame::new(&context)) {
-        Ok(packet) => scratch.packet = packet,
-        Err(Verdict::Pass(Reason::OtherProtocol)) => return OTHER,
-        Err(refused) => return settle(refused, &mut tables),
-    }
-    match lvs_ebpf::request(&scratch.packet, &mut tables) {
-        Ok((_, Some(connection))) => {
-            scratch.opened = connection;
-            BEGUN
+    if scratch.next == LOOKS {
+        scratch.next = 0;
+    } else {
+        match lvs_ebpf::packet(&XdpFrame::new(&context)) {
+            Ok(packet) => scratch.packet = packet,
+            Err(Verdict::Pass(Reason::OtherProtocol)) => return asks(OTHER, &scratch.packet),
+            Err(Verdict::Pass(Reason::Fragment)) => return FRAGMENT,
+            Err(refused) => return settle(refused, &mut tables),
         }
-        Ok((is_request, None)) => {
-            scratch.is_request = is_request;
-            REST
-        }
-        Err(refused) => settle(refused, &mut tables),
     }
+    look(scratch, &mut tables)
 }
 
 /// The way of ICMP errors about what the VIP sent.
@@ -143,7 +157,7 @@ pub extern "C" fn lvs_icmp6(context: *mut xdp_md) -> u32 {
             WRAPS
         }
         // It begins nothing.
-        Ok(Some(Step::Begins(_) | Step::Other)) => XDP_DROP,
+        Ok(Some(Step::Begins(_) | Step::Other | Step::Fragment)) => XDP_DROP,
     }
 }
 
@@ -196,13 +210,9 @@ pub extern "C" fn lvs_tell6(context: *mut xdp_md, reason: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn lvs_rest6(context: *mut xdp_md) -> u32 {
-    let context = XdpContext::new(context);
-    let Some((scratch, mut tables)) = at_hand::<Addr6>(Some(&context)) else { return XDP_PASS };
-    let packet = within_frame(&scratch.packet);
-    let frame = &mut XdpFrame::new(&context);
-    match lvs_ebpf::rest(frame, &packet, scratch.is_request, &mut tables) {
-        Ok(None) => BEGINS,
-        Ok(Some(verdict)) | Err(verdict) => settle(verdict, &mut tables),
+    match fragments::rest::<Addr6>(context) {
+        BEGINS => scratch::<Addr6>().map_or(XDP_PASS, |scratch| asks(BEGINS, &scratch.packet)),
+        action => action,
     }
 }
 
@@ -243,7 +253,7 @@ pub extern "C" fn lvs_send6(context: *mut xdp_md) -> u32 {
         Step::Done(verdict) => settle(verdict, &mut tables),
         Step::Wraps(..) => WRAPS,
         // It has a connection.
-        Step::Begins(_) | Step::Other => XDP_DROP,
+        Step::Begins(_) | Step::Other | Step::Fragment => XDP_DROP,
     }
 }
 

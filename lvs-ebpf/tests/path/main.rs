@@ -3,18 +3,22 @@
 //! `cargo test -p lvs-ebpf --features host`
 
 mod complaint;
+mod cut;
 mod director;
 mod frame;
 mod layout;
 mod local;
 
 mod dr;
+mod fragments;
+mod host_mac;
 mod icmp;
 mod nat;
 mod opening;
 mod parsing;
 mod persist;
 mod ports;
+mod probe;
 mod reuse;
 mod sctp;
 mod states;

@@ -72,11 +72,12 @@ fn headers_that_lie_about_their_length_are_malformed() {
 }
 
 #[test]
-fn fragments_are_the_stacks() {
+fn fragments_of_others_are_the_stacks() {
     let datagram = frame(CLIENT, VIP).udp().payload([0; 64]);
+    let foreign = datagram.clone().destination(end(192, 0, 2, 99, 80));
     for (offset, more) in [(0, true), (1, true), (185, false), (0x1fff, false)] {
-        passed(&datagram.clone().fragment(offset, more).bytes(), Reason::Fragment);
-        passed(&datagram.clone().tcp(ACK).fragment(offset, more).bytes(), Reason::Fragment);
+        passed(&foreign.clone().fragment(offset, more).bytes(), Reason::Fragment);
+        passed(&foreign.clone().tcp(ACK).fragment(offset, more).bytes(), Reason::Fragment);
     }
     let mut director = director(Method::MASQ);
     director.receives(&datagram.fragment(0, false)).is(FORWARDED);

@@ -88,12 +88,11 @@ fn is_ours(bytes: &[u8]) -> bool {
 
 fn ip_of(bytes: &[u8]) -> Option<Ipv4Slice<'_>> {
     let is_ipv4 = bytes.get(12..14)? == [0x08, 0x00];
-    let ip = Ipv4Slice::from_slice(bytes.get(14..)?).ok().filter(|_| is_ipv4)?;
-    (!ip.is_payload_fragmented()).then_some(ip)
+    Ipv4Slice::from_slice(bytes.get(14..)?).ok().filter(|_| is_ipv4)
 }
 
 fn ends_of(bytes: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
-    let ip = ip_of(bytes)?;
+    let ip = ip_of(bytes).filter(|ip| ip.header().fragments_offset().value() == 0)?;
     let payload = ip.payload().payload;
     let ports: [u8; 4] = payload.get(..4)?.try_into().ok()?;
     let is_known = match ip.header().protocol().0 {
@@ -113,6 +112,8 @@ fn checksums(bytes: &[u8]) -> Option<(bool, Option<bool>)> {
     let header = ip.header().to_header();
     let payload = ip.payload().payload;
     let transport = match header.protocol.0 {
+        // Of a fragment's checksum, the rest is elsewhere.
+        _ if ip.is_payload_fragmented() => None,
         6 => TcpSlice::from_slice(payload).ok().map(|tcp| {
             tcp.calc_checksum_ipv4(header.source, header.destination).ok() == Some(tcp.checksum())
         }),

@@ -106,9 +106,11 @@ fn serve(name: String, services: &Services) -> Result<()> {
 
 fn decapsulate(gue: u16, device: &str) -> Result<()> {
     let device = Arc::new(decap::device(device)?);
-    for wrap in decap::Wrap::ALL {
-        let (socket, device) = (wrap.socket(gue)?, Arc::clone(&device));
-        thread::spawn(move || decap::serve(wrap, &socket, &device));
+    for (wrap, outer) in
+        decap::Wrap::ALL.into_iter().flat_map(|wrap| decap::Outer::BOTH.map(|outer| (wrap, outer)))
+    {
+        let (socket, device) = (wrap.socket(outer, gue)?, Arc::clone(&device));
+        thread::spawn(move || decap::serve(wrap, outer, &socket, &device));
     }
     say(READY)?;
     wait_for_ever()

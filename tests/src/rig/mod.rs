@@ -49,7 +49,7 @@ use lvs_ctl::{
 
 pub use self::{
     lines::Said,
-    place::Place,
+    place::{DIP, DIP6, Place},
     run::{Action, Fate, run},
 };
 use self::{
@@ -77,6 +77,8 @@ pub struct Rig<'p> {
     /// Places in tables that are in use without a rule.
     empty: Vec<(String, u64)>,
     switched: Switched,
+    /// Of the links to real servers.
+    mtu: u32,
 }
 
 /// Where a frame came in.
@@ -124,6 +126,7 @@ impl<'p> Rig<'p> {
             known: BTreeSet::new(),
             empty,
             switched: Switched::default(),
+            mtu: place::MTU,
         })
     }
 
@@ -254,6 +257,26 @@ impl<'p> Rig<'p> {
         places(&self.director).into_iter().find(|(name, _)| name == table).map(|(_, used)| used)
     }
 
+    /// Gives the links to real servers this MTU; all of them take anything before.
+    pub fn set_mtu(&mut self, mtu: u32) {
+        self.mtu = mtu;
+        self.show_ways();
+    }
+
+    /// The MAC of the interface on a side.
+    #[must_use]
+    pub fn mac(&self, side: Side) -> Mac {
+        self.interface(side).mac
+    }
+
+    /// Runs the program on a frame that came in on a side.
+    ///
+    /// # Errors
+    /// The kernel does not run it.
+    pub fn send_bytes(&self, side: Side, frame: &[u8]) -> Result<Fate> {
+        run(&self.program, self.index(side), frame)
+    }
+
     /// Sends a frame through the program.
     ///
     /// # Errors
@@ -293,10 +316,10 @@ impl<'p> Rig<'p> {
             Way::Hop(Hop {
                 interface: server_side.index,
                 interface_name: server_side.name.to_owned(),
-                mtu: place::MTU,
+                mtu: self.mtu,
                 destination: packet::mac_of(address),
                 source: server_side.mac,
-                from: if address.is_ipv4() { place::DIP } else { place::DIP6 },
+                from: if address.is_ipv4() { DIP } else { DIP6 },
                 reflects: false,
                 tags: Vec::new(),
             })

@@ -19,9 +19,10 @@ use super::packet::Mac;
 /// The router toward all clients.
 pub(super) const ROUTER: Mac = [2, 0, 0, 0, 0, 0xfe];
 
-/// The director's addresses toward real servers.
-pub(super) const DIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 2, 1));
-pub(super) const DIP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 1));
+/// The director's address toward real servers.
+pub const DIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 2, 1));
+/// The same of IPv6.
+pub const DIP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 1));
 
 /// Of all links: nothing is too long for them.
 pub(super) const MTU: u32 = 65_535;

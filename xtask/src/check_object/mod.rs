@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
@@ -28,12 +28,12 @@ mod verify;
 use budget::Budget;
 use verify::Accepted;
 
-/// For a guest that only checks the object.
-const LIMIT: Duration = Duration::from_secs(400);
+/// For a guest that only checks the objects.
+const LIMIT: Duration = Duration::from_mins(15);
 
-/// Have the kernel verify the packet program, and hold it to its budget
+/// Have the kernel verify the packet programs, and hold them to their budget
 ///
-/// Builds the object, refuses one that can panic, loads every program of it into the running
+/// Builds the objects, refuses one that can panic, loads every program of them into the running
 /// kernel (neither attached nor pinned), prints how many instructions the verifier went through,
 /// and fails when they are more than xtask/verified-budget.toml records. Loading needs root: for
 /// an ordinary user this step goes through sudo.
@@ -42,10 +42,10 @@ pub(crate) struct CheckObject {
     /// Record what the verifier needs now, with a quarter to spare, as the new budget
     #[arg(long)]
     bless: bool,
-    /// Check this object instead of building one
-    #[arg(long, value_name = "FILE")]
-    object: Option<PathBuf>,
-    /// Have Debian's kernel of this version verify it, under QEMU: 6.1
+    /// Check these objects instead of building them
+    #[arg(long = "object", value_name = "FILE")]
+    objects: Vec<PathBuf>,
+    /// Have Debian's kernel of this version verify them, under QEMU: 6.1
     #[arg(long, value_name = "VERSION", conflicts_with = "bless")]
     kernel: Option<String>,
 }
@@ -54,50 +54,68 @@ impl Verb for CheckObject {
     const NEEDS: Needs = Needs::Load;
 
     fn run(self) -> Result<()> {
-        let object = match self.object {
-            Some(object) => object,
-            None => workspace::build_object()?,
-        };
-        let bytes = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
-        panics::refuse(&bytes)?;
+        let objects =
+            if self.objects.is_empty() { workspace::build_objects()? } else { self.objects };
+        let bytes = read(&objects)?;
+        bytes.iter().try_for_each(|bytes| panics::refuse(bytes))?;
         if let Some(version) = self.kernel {
             setup::ensure(Needs::Guest)?;
-            let commands = [by_guest(&object)?];
+            let commands = [by_guest(&objects)?];
             return Guest::new(&version)?.run(&commands, LIMIT, &mut Tally::default());
         }
-        if Root::find() == Root::Own { verify(&bytes, self.bless) } else { as_root(&object, self.bless) }
+        if Root::find() == Root::Own {
+            verify(&bytes, self.bless)
+        } else {
+            as_root(&objects, self.bless)
+        }
     }
 }
 
-/// Checks the object as it is built now: a step of `test`.
+/// Checks the objects as they are built now: a step of `test`.
 pub(crate) fn check() -> Result<()> {
-    CheckObject { bless: false, object: None, kernel: None }.run()
+    CheckObject { bless: false, objects: Vec::new(), kernel: None }.run()
 }
 
-/// The command that checks the object in a guest.
-pub(crate) fn by_guest(object: &Path) -> Result<Command> {
+/// The command that checks the objects in a guest.
+pub(crate) fn by_guest(objects: &[PathBuf]) -> Result<Command> {
     let mut command = Command::new(workspace::this_program()?);
-    command.current_dir(workspace::root()).args(["check-object", "--object"]).arg(object);
+    command.current_dir(workspace::root()).arg("check-object");
+    for object in objects {
+        command.arg("--object").arg(object);
+    }
     Ok(command)
 }
 
-/// Fails when the object could panic: a step of `build`.
+/// Fails when an object could panic: a step of `build`.
 pub(crate) fn refuse_panics() -> Result<()> {
-    panics::refuse(&fs::read(workspace::build_object()?)?)
+    read(&workspace::build_objects()?)?.iter().try_for_each(|bytes| panics::refuse(bytes))
 }
 
-fn as_root(object: &PathBuf, bless: bool) -> Result<()> {
-    println!("check-object: loading the object needs root, and asks sudo:");
+fn read(objects: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
+    let read = |object: &PathBuf| {
+        fs::read(object).with_context(|| format!("cannot read {}", object.display()))
+    };
+    objects.iter().map(read).collect()
+}
+
+fn as_root(objects: &[PathBuf], bless: bool) -> Result<()> {
+    println!("check-object: loading the objects needs root, and asks sudo:");
     let mut command = Root::find().command(workspace::this_program()?)?;
-    command.args(["check-object", "--object"]).arg(object);
+    command.arg("check-object");
+    for object in objects {
+        command.arg("--object").arg(object);
+    }
     if bless {
         command.arg("--bless");
     }
     workspace::run(&mut command)
 }
 
-fn verify(bytes: &[u8], bless: bool) -> Result<()> {
-    let programs = verify::load(bytes)?;
+fn verify(objects: &[Vec<u8>], bless: bool) -> Result<()> {
+    let mut programs = Vec::new();
+    for bytes in objects {
+        programs.extend(verify::load(bytes)?);
+    }
     let file = workspace::root().join("xtask/verified-budget.toml");
     if bless {
         let budget = Budget::bless(&programs);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{Program, ProgramError, Xdp},
+    programs::{Program, ProgramError, ProgramInfo},
 };
 
 /// Maps are made no larger than this: their size changes nothing for the verifier.
@@ -35,8 +35,9 @@ pub(crate) fn load(object: &[u8]) -> Result<Vec<Accepted>> {
     programs
         .into_iter()
         .map(|(name, program)| match program {
-            Program::Xdp(program) => load_program(name, program),
-            other => bail!("{name} is a program of type {:?}, not XDP", other.prog_type()),
+            Program::Xdp(program) => accepted(name, program.load(), program.info()),
+            Program::SchedClassifier(program) => accepted(name, program.load(), program.info()),
+            other => bail!("{name} is a program of type {:?}, not of ours", other.prog_type()),
         })
         .collect()
 }
@@ -63,11 +64,15 @@ fn smaller(entries: u32, entry_bytes: u32) -> u32 {
     entries
 }
 
-fn load_program(name: &str, program: &mut Xdp) -> Result<Accepted> {
-    if let Err(error) = program.load() {
+fn accepted(
+    name: &str,
+    loaded: Result<(), ProgramError>,
+    info: Result<ProgramInfo, ProgramError>,
+) -> Result<Accepted> {
+    if let Err(error) = loaded {
         bail!("the kernel refuses {name}: {}", explain(&error));
     }
-    let info = program.info()?;
+    let info = info?;
     Ok(Accepted {
         name: name.to_owned(),
         verified: info.verified_instruction_count().context("this kernel does not count (5.16 does)")?,

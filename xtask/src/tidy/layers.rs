@@ -45,6 +45,7 @@ const MODULES: &[Module] = &[
     module("notify", &["model", "director", "dataplane::memory"]),
     // 6: what goes on by itself; each with an adapter of its own
     module("health", &["model", "director"]),
+    module("probe", &["model", "director", "health::ways", "dataplane::kernel::probing"]),
     module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
     module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
@@ -58,6 +59,8 @@ const MODULES: &[Module] = &[
     module("tui", &["model::text", "api::types", "api::client"]),
     // 9: the manual's pages; its tests read the example
     module("manual", &["cli::ipvsadm", "config::Config"]),
+    // 9: a real server's host, without a director
+    module("realserver", &["dataplane::kernel", "cli::table"]),
     // 9: where the concrete types meet
     Module { name: "daemon", may_use: &["*"], never: &["cli", "tui"] },
 ];

@@ -11,9 +11,9 @@ use std::{
 use aya::{
     Ebpf,
     programs::{
-        ProgramError,
+        ProgramError, Xdp,
         links::{FdLink, PinnedLink},
-        xdp::{XdpLink, XdpMode},
+        xdp::{XdpLink, XdpLinkId, XdpMode},
     },
 };
 
@@ -25,7 +25,7 @@ use super::{
 pub use crate::model::Hook;
 
 /// The kernel takes a link without pins off its interface a moment after the last pin has gone.
-const LEAVING: Duration = Duration::from_secs(2);
+pub(super) const LEAVING: Duration = Duration::from_secs(2);
 /// Between two attempts to take its place.
 const STEP: Duration = Duration::from_millis(2);
 
@@ -110,20 +110,30 @@ fn attach(
     patience: Duration,
 ) -> Result<(), KernelError> {
     let program = load::xdp(ebpf, "lvs")?;
+    let id = patiently(program, interface, hook, patience)?;
     let refused = |error: ProgramError| KernelError::attach(interface, hook, &error);
-    let begun = Instant::now();
-    let id = loop {
-        match program.attach(interface, mode(hook)) {
-            Err(error) if is_taken(&error) && begun.elapsed() < patience => thread::sleep(STEP),
-            done => break done.map_err(refused)?,
-        }
-    };
     let link = program.take_link(id).map_err(refused)?;
     let link = FdLink::try_from(link)
         .map_err(|error| KernelError::call("link", interface, std::io::Error::other(error)))?;
     link.pin(path)
         .map_err(|error| KernelError::call("pin", interface, std::io::Error::other(error)))?;
     Ok(())
+}
+
+/// Puts a program on an interface; waits up to `patience` for another one to leave.
+pub(super) fn patiently(
+    program: &mut Xdp,
+    interface: &str,
+    hook: Hook,
+    patience: Duration,
+) -> Result<XdpLinkId, KernelError> {
+    let begun = Instant::now();
+    loop {
+        match program.attach(interface, mode(hook)) {
+            Err(error) if is_taken(&error) && begun.elapsed() < patience => thread::sleep(STEP),
+            done => break done.map_err(|error| KernelError::attach(interface, hook, &error)),
+        }
+    }
 }
 
 /// Whether a program is already there, on this hook or the other one.

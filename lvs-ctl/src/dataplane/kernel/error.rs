@@ -61,6 +61,14 @@ pub enum KernelError {
         /// Why not.
         why: String,
     },
+    /// A real server's interface.
+    #[error("cannot attach to {interface} (tc ingress): {why}")]
+    Ingress {
+        /// Which.
+        interface: String,
+        /// Why not.
+        why: String,
+    },
     /// The object is not of this build.
     #[error("the object has no {0}")]
     Missing(&'static str),
@@ -92,6 +100,10 @@ impl KernelError {
 
     pub(super) fn attach(interface: &str, hook: Hook, error: &ProgramError) -> Self {
         Self::Attach { interface: interface.to_owned(), hook, why: chain(error) }
+    }
+
+    pub(super) fn ingress(interface: &str, error: &ProgramError) -> Self {
+        Self::Ingress { interface: interface.to_owned(), why: chain(error) }
     }
 }
 

@@ -9,7 +9,7 @@ use aya::{
 };
 use lvs_common::{
     ABI_VERSION, conntable,
-    map::{Tunables, name, rest},
+    map::{Tunables, name, probe, rest},
     tcp_state,
 };
 
@@ -103,9 +103,18 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
     for (name, _) in FURTHER {
         verify(xdp(&mut ebpf, name)?)?;
     }
+    if hook == Hook::Native
+        && let Err(error) = verify(xdp(&mut ebpf, PROBE)?)
+    {
+        tracing::warn!(%error, "no program for health checks through services");
+    }
+    // Ends our hold of the map that these programs name: none can be loaded after it.
     join(&mut ebpf, generic)?;
     Ok(ebpf)
 }
+
+/// The program that sends health checks; forwarding does not need it.
+pub(super) const PROBE: &str = "lvs_probe";
 
 /// The programs that `lvs` goes on in, and the first of their places: one a hook.
 const FURTHER: [(&str, u32); 5] = [
@@ -132,11 +141,16 @@ fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
 
 /// Hands a program to the kernel.
 fn verify(program: &mut Xdp) -> Result<(), KernelError> {
+    verified(|| program.load())
+}
+
+/// The same of a program of any type.
+pub(super) fn verified(load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), KernelError> {
     let is_interrupted = |error: &ProgramError| {
         matches!(error, ProgramError::LoadError { io_error, .. }
             if io_error.kind() == io::ErrorKind::WouldBlock)
     };
-    let loaded = repeated(|| program.load(), is_interrupted);
+    let loaded = repeated(load, is_interrupted);
     loaded.map_err(|error| KernelError::program(&error))
 }
 
@@ -249,7 +263,10 @@ fn first_tunables(common: Common, clock: &Clock) -> Tunables {
         kinds: 0,
         sloppy_sctp: 0,
         knows_macs: 0,
-        pad: [0; 5],
+        probes: 0,
+        stand_ins: probe::NETWORK_V4,
+        stand_ins6: probe::NETWORK_V6,
+        pad: 0,
     }
 }
 

@@ -32,6 +32,7 @@ use super::{
     load::{self, Common},
     mapped::Mapped,
     memory::Memory,
+    probing::Slots,
 };
 use crate::{
     model::Prefix,
@@ -51,9 +52,11 @@ pub(super) struct Maps {
     pools: Mapped,
     tables: Mapped,
     dests: Arc<Mapped>,
-    next_hops: Mapped,
+    next_hops: Arc<Mapped>,
     marks: Mapped,
     cursors: Mapped,
+    /// Real servers' slots, for others.
+    pub(super) slots: Slots,
     /// What lblc and lblcr remember.
     pub(super) memory: Memory,
     /// What lies below VLANs' interfaces.
@@ -90,9 +93,10 @@ impl Maps {
             pools: slab::<PoolEntry>(ebpf, name::POOLS, MAX_POOL_ENTRIES)?,
             tables: slab::<u16>(ebpf, name::TABLES, MAX_BUCKETS)?,
             dests,
-            next_hops: slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?,
+            next_hops: Arc::new(slab::<NextHop>(ebpf, name::NEXT_HOPS, MAX_NEXT_HOPS)?),
             marks: slab::<MarkRule>(ebpf, name::MARKS, MARK_PLACES)?,
             cursors: slab::<u64>(ebpf, name::CURSORS, MAX_SERVICES)?,
+            slots: Slots::default(),
             memory: Memory::new(typed(take(ebpf, name::REMEMBERED)?)?),
             interfaces,
             conns,
@@ -111,6 +115,7 @@ impl Maps {
             }
             Op::Dest(slot, value) => {
                 self.dests.write(*slot as usize, value);
+                self.slots.note(*slot, value);
                 self.conns.weigh(*slot);
             }
             Op::NextHop(slot, value) => self.next_hops.write(*slot as usize, value),
@@ -157,10 +162,22 @@ impl Maps {
         for slot in 0..MAX_DESTS {
             let dest: Dest = self.dests.read(slot);
             if dest.flags & Dest::USED != 0 {
-                found.dests.push((u32::try_from(slot).unwrap_or(u32::MAX), dest));
+                let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+                self.slots.note(slot, &dest);
+                found.dests.push((slot, dest));
             }
         }
         Ok(found)
+    }
+
+    /// The real servers, for others to read.
+    pub(super) fn dests(&self) -> Arc<Mapped> {
+        Arc::clone(&self.dests)
+    }
+
+    /// The next hops, for others to read.
+    pub(super) fn next_hops(&self) -> Arc<Mapped> {
+        Arc::clone(&self.next_hops)
     }
 
     /// Rules that mark packets, from a place on.

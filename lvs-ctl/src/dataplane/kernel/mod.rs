@@ -17,11 +17,14 @@
 //! | `clock` | the program's clock, told from here |
 //! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
+//! | [`decap`] | the program of real servers |
+//! | [`probing`] | health checks, and what became of them |
 //! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
 mod clock;
 mod conntable;
+pub mod decap;
 mod error;
 mod family;
 mod interfaces;
@@ -31,6 +34,7 @@ mod mapped;
 mod maps;
 mod memory;
 mod pins;
+pub mod probing;
 mod program;
 mod settings;
 mod sweeps;
@@ -228,6 +232,10 @@ impl DataPlane for Kernel {
             inactive: narrow(load.inactive()),
             persistent: narrow(load.persistent),
         }
+    }
+
+    fn stand_in(&self, service: &ServiceId, dest: &DestAddr) -> Option<IpAddr> {
+        probing::stand_in(&self.tunables.read(0), service, self.planner.slot(service, dest)?)
     }
 
     fn counters(&self, service: &ServiceId, dest: &DestAddr) -> Counters {

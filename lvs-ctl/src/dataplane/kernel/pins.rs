@@ -10,9 +10,12 @@ use lvs_common::{
     ABI_VERSION,
     conntable::{ends, shared::BUCKET},
     map::{
-        Addresses, Below, Called, Counters, Dest, HostMac, Load, MARK_PLACES, MAX_BELOW,
-        MAX_BUCKETS, MAX_DESTS, MAX_HOST_MACS, MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED,
-        MAX_SERVICES, MarkRule, NextHop, PoolEntry, Service, ServiceKey, Tunables, name, rest,
+        Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
+        MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
+        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, name,
+        probe::{MAX_PROBED, MAX_PROBES},
+        rest,
     },
     sched::Remembered,
     verdict::Reason,
@@ -33,7 +36,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 19] = [
+pub(super) const SHAPES: [Shape; 22] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -74,6 +77,27 @@ pub(super) const SHAPES: [Shape; 19] = [
         key: size_of::<Called>(),
         value: Some(size_of::<Remembered>()),
         places: Some(MAX_REMEMBERED),
+    },
+    Shape {
+        name: name::FRAGMENTS,
+        kind: MapType::LruHash,
+        key: size_of::<DatagramKey>(),
+        value: Some(size_of::<Datagram>()),
+        places: Some(MAX_DATAGRAMS),
+    },
+    Shape {
+        name: name::PROBES,
+        kind: MapType::LruHash,
+        key: size_of::<ProbeKey>(),
+        value: Some(size_of::<ProbeFlow>()),
+        places: Some(MAX_PROBES),
+    },
+    Shape {
+        name: name::PROBED,
+        kind: MapType::Hash,
+        key: size_of::<ProbedEnd>(),
+        value: Some(size_of::<Probed>()),
+        places: Some(MAX_PROBED),
     },
     Shape {
         name: name::REST,

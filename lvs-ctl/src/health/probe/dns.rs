@@ -32,7 +32,8 @@ impl Dns {
         let record = RecordType::from_str(&dns.record).map_err(|error| error.to_string())?;
         let expect = dns.expect.as_deref().map(health::pattern).transpose();
         let expect = expect.map_err(|error| error.to_string())?;
-        let next_id = AtomicU16::new(super::super::scatter::seed() as u16);
+        let [low, high, ..] = super::super::scatter::seed().to_ne_bytes();
+        let next_id = AtomicU16::new(u16::from_ne_bytes([low, high]));
         Ok(Self { query: Query::query(name, record), expect, next_id })
     }
 

@@ -1,4 +1,4 @@
-//! Something is sent over TCP, and the answer matches: Redis, MySQL, PostgreSQL and what else greets.
+//! Something is sent over TCP, and the answer matches: Redis, `MySQL`, `PostgreSQL` and what else greets.
 
 use futures_util::future::BoxFuture;
 use regex::bytes::Regex;

@@ -44,26 +44,26 @@ impl Bench {
             gate: Gate::Met,
             is_sorry: false,
         };
-        bench.change(Change::AddService(service));
+        bench.change(&Change::AddService(service));
         for (last, weight) in (1..).zip(weights) {
-            bench.change(Change::AddDest { service: web(), dest: dest(last, *weight) });
+            bench.change(&Change::AddDest { service: web(), dest: dest(last, *weight) });
         }
         let health = ServiceHealth { checks: Vec::new(), policy };
-        bench.change(Change::SetHealth { service: web(), health });
+        bench.change(&Change::SetHealth { service: web(), health });
         bench
     }
 
-    fn change(&mut self, change: Change) {
-        self.table.apply(&change, &LoopbackOnly).unwrap();
+    fn change(&mut self, change: &Change) {
+        self.table.apply(change, &LoopbackOnly).unwrap();
     }
 
     fn admin(&mut self, last: u8, admin: Admin) {
-        self.change(Change::SetAdmin { service: web(), dest: rs(last), admin });
+        self.change(&Change::SetAdmin { service: web(), dest: rs(last), admin });
     }
 
     fn backup(&mut self, last: u8) {
         let health = DestHealth { checks: None, backup: true };
-        self.change(Change::SetDestHealth { service: web(), dest: rs(last), health });
+        self.change(&Change::SetDestHealth { service: web(), dest: rs(last), health });
     }
 
     fn say(&mut self, last: u8, verdict: Verdict) {

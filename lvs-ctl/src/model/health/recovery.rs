@@ -51,8 +51,7 @@ impl Recovery {
                 Health::Up
             }
             // A check more, of which nothing is known yet, is no reason for anything.
-            (Health::Down, _) => return false,
-            (Health::Up, Health::Unknown) => return false,
+            (Health::Down, _) | (Health::Up, Health::Unknown) => return false,
             (Health::Unknown | Health::Up, Health::Down) => {
                 self.downs.push_back(now);
                 let most = damping.map_or(1, |damping| damping.flaps) as usize;

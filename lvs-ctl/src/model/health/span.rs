@@ -86,8 +86,10 @@ impl FromStr for Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, ms) =
-            UNITS.iter().find(|(_, ms)| self.ms % ms == 0 && self.ms > 0).unwrap_or(&("s", 1000));
+        let (unit, ms) = UNITS
+            .iter()
+            .find(|(_, ms)| self.ms.is_multiple_of(*ms) && self.ms > 0)
+            .unwrap_or(&("s", 1000));
         write!(f, "{}{unit}", self.ms / ms)
     }
 }

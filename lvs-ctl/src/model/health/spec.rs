@@ -142,9 +142,9 @@ pub enum CheckType {
     Exchange,
     /// A Redis server answers PING.
     Redis,
-    /// A MySQL server greets.
+    /// A `MySQL` server greets.
     Mysql,
-    /// A PostgreSQL server answers.
+    /// A `PostgreSQL` server answers.
     Postgres,
     /// A program says so.
     Exec,

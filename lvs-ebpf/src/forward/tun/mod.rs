@@ -23,7 +23,7 @@ use super::send::{self, BROKEN};
 use crate::{
     connection::Connection,
     ip::{Head, Ip, NETWORK},
-    packet::Packet,
+    packet::{Packet, Part},
     tables::Tables,
 };
 
@@ -139,10 +139,12 @@ fn flow<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> u32 {
 /// The sum over the whole packet, as the outer checksum has it.
 ///
 /// Local checksum offload: a header that is right sums to nothing (all ones), and a segment with a right
-/// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card.
+/// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card. Of a
+/// fragment nothing is known but its bytes.
 #[inline(always)]
 fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
     let checked = match packet.protocol {
+        _ if packet.part != Part::Whole => false,
         protocol::TCP => true,
         // RFC 768: zero says that the sender made none.
         protocol::UDP => frame.at::<Udp>(packet.transport)?.check != Be16::new(0),

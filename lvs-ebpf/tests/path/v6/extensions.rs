@@ -50,14 +50,19 @@ fn a_route_counts_only_at_its_end() {
 }
 
 #[test]
-fn fragments_are_the_stacks() {
-    const FRAGMENT: Verdict = Verdict::Pass(Reason::Fragment);
-    for offset_and_more in [0x0000_u16, 0x0001, 0x0008, 0xfff9] {
+fn fragments_go_a_way_of_their_own_behind_whatever_headers() {
+    const EARLY: Verdict = Verdict::Drop(Reason::FragmentEarly);
+    for (offset_and_more, verdict) in [(0x0000_u16, FORWARDED), (0x0100, EARLY)] {
         let [high, low] = offset_and_more.to_be_bytes();
         let holds = [high, low, 0, 0, 0, 7];
-        becomes(&syn().extension(44, &holds), FRAGMENT);
-        becomes(&syn().extension(0, &[0; 6]).extension(44, &holds), FRAGMENT);
+        let syn = syn().payload([0; 4]);
+        becomes(&syn.clone().extension(44, &holds), verdict);
+        becomes(&syn.clone().extension(0, &[0; 6]).extension(44, &holds), verdict);
+        becomes(&syn.extension(0, &[0; 182]).extension(44, &holds), verdict);
     }
+    // What hides behind the fragment's header is not looked for.
+    let hidden = syn().extension(44, &[0; 6]).extension(60, &[0; 6]);
+    becomes(&hidden, Verdict::Pass(Reason::Fragment));
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod layout;
 mod ends;
 mod extensions;
 mod forwarding;
+mod fragments;
 mod parsing;
 mod states;

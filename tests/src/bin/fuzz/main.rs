@@ -89,7 +89,7 @@ fn feed(name: &str, target: &mut dyn Target, arguments: &Arguments) -> Result<()
         try_one(target, example).with_context(|| format!("{name}: one of the examples"))?;
     }
     let (begun, limit) = (Instant::now(), Duration::from_secs_f64(arguments.minutes * 60.0));
-    let (mut seen, mut count) = (BTreeSet::new(), 0_u64);
+    let (mut effects, mut count) = (BTreeSet::new(), 0_u64);
     while begun.elapsed() < limit {
         let input = mutator.input(&corpus);
         let effect = match try_one(target, &input) {
@@ -101,7 +101,7 @@ fn feed(name: &str, target: &mut dyn Target, arguments: &Arguments) -> Result<()
             }
         };
         count += 1;
-        if seen.insert(effect) {
+        if effects.insert(effect) {
             if corpus.len() < CORPUS_MAX {
                 corpus.push(input);
             } else {
@@ -110,7 +110,7 @@ fn feed(name: &str, target: &mut dyn Target, arguments: &Arguments) -> Result<()
             }
         }
     }
-    println!("{name}: {count} inputs, {} effects, nothing wrong (seed {seed})", seen.len());
+    println!("{name}: {count} inputs, {} effects, nothing wrong (seed {seed})", effects.len());
     Ok(())
 }
 

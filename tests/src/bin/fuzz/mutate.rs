@@ -79,7 +79,7 @@ impl Mutator {
         (first, (first + self.below(reach + 1)).min(input.len()))
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

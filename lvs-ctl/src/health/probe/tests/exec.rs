@@ -80,7 +80,7 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
     let check = spec(&toml).read().unwrap();
     let probe = build(&check, &Authorities::default()).unwrap();
     let trip = Trip::new(errand(at(), &check), Target::plain(at()));
-    let running = tokio::spawn(async move { run(&*probe, &trip, Duration::from_secs(600)).await });
+    let running = tokio::spawn(async move { run(&*probe, &trip, Duration::from_mins(10)).await });
     let pids = loop {
         match fs::read_to_string(&out) {
             Ok(text) => break text,

@@ -14,8 +14,10 @@ const SHIPPED: &str = include_str!("../../../../../lvs-ctl/dist/lvs.toml");
 
 const SMALL: &str = "\
 [[service]]
-address = \"tcp:192.0.2.1:80\"
+listen = \"tcp:192.0.2.1:80\"
 scheduler = \"wrr\"
+[[service.backend]]
+address = \"192.0.2.11\"
 ";
 
 const WORDS: &[&str] = &[
@@ -30,6 +32,7 @@ const WORDS: &[&str] = &[
     "[[service]]",
     "[[service.backend]]",
     "[[mark]]",
+    "listen",
     "address",
     "scheduler",
     "persistent",
