@@ -1,6 +1,7 @@
 //! Health checks under a steady load: who dies gets nothing more, who returns is back, nobody else notices.
 
 use std::{
+    fs,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -114,6 +115,11 @@ fn who_is_killed_gets_nothing_after_interval_and_timeout_and_is_back_after_an_in
     killed_and_back(NAT, "direct");
 }
 
+#[test]
+fn the_same_holds_for_checks_through_the_service() {
+    killed_and_back(DR, "service");
+}
+
 fn killed_and_back(way: Way, via: &str) {
     let mut checked = Checked::start(way, via);
     let [(one, _), (other, _)] = way.servers;
@@ -185,11 +191,27 @@ fn a_new_controller_takes_nobody_down_before_its_verdict_and_keeps_what_the_oper
     // Three failures, a second apart: nothing is known of it for two seconds.
     checked.lvs_ctl(&format!("service edit {service} --fall 3"));
     checked.cluster.director.kill().unwrap();
+    // From the next start on somebody is told.
+    let told = checked.cluster.topology.lab().directory().join("told");
+    let script = format!("env > {0}.new; mv {0}.new {0}", told.display());
+    let hook = format!("[[hook]]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\non = [\"down\"]\n");
+    fs::write(checked.cluster.director.config(), hook).unwrap();
     checked.first.as_mut().unwrap().process().kill().unwrap();
     checked.cluster.director.run().unwrap();
     let seen = checked.weights();
     assert_eq!(seen, [["1", "0"], ["1", "1"]].map(|it| it.map(str::to_owned)));
     checked.wait_for(["down", "up, maintenance"]);
+    let words = eventually("the hook is told", SOON, || fs::read_to_string(&told).ok()).unwrap();
+    for word in [
+        "LVS_EVENT=down".to_owned(),
+        format!("LVS_SERVICE={service}"),
+        format!("LVS_RIP={one}"),
+        "LVS_BEFORE=1".to_owned(),
+        "LVS_AFTER=0".to_owned(),
+        "LVS_CAUSE=http:/: refused".to_owned(),
+    ] {
+        assert!(words.lines().any(|line| line == word), "{word} in\n{words}");
+    }
     // What was down stays down in the next one; whoever was maintained is let in.
     checked.cluster.director.stop().unwrap();
     checked.cluster.director.run().unwrap();
