@@ -114,10 +114,13 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let board = health::Board::default();
-    let checking = tokio::spawn(health::run(handle.clone(), ways, board));
+    let checking = tokio::spawn(health::run(handle.clone(), ways, board.clone()));
+    let telling = tokio::spawn(health::hooks::run(handle.clone(), setup.hooks.clone()));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
-    answer(doors, listener, handle, requests).await?;
+    answer(doors, listener, handle, requests, board).await?;
 
+    telling.abort();
+    telling.await.ok();
     checking.abort();
     checking.await.ok();
     following.abort();
@@ -136,6 +139,7 @@ async fn answer(
     listener: UnixListener,
     handle: Handle,
     reload: mpsc::Sender<Asked>,
+    board: health::Board,
 ) -> anyhow::Result<()> {
     let stopped = stopped()?;
     let told = async {
@@ -145,7 +149,7 @@ async fn answer(
     let watchdog = notify::watchdog(handle.clone());
     tracing::info!("ready");
     notify::ready();
-    let done = doors.serve(listener, handle, reload, told).await;
+    let done = doors.serve(listener, handle, reload, board, told).await;
     if let Some(watchdog) = watchdog {
         watchdog.abort();
         watchdog.await.ok();

@@ -254,7 +254,12 @@ fn draining_quiesces_and_waits_for_the_connections() {
         refused(&scratch, line),
         "lvs-ctl: tcp:192.0.2.1:80 192.0.2.12:80: 2 active and 1 inactive connections are left"
     );
-    assert!(ok(&scratch, "save").contains("-r 192.0.2.12:80 -g -w 0\n"));
+    let weight = || {
+        let listing = ok(&scratch, "ipvsadm -Ln");
+        let line = listing.lines().find(|line| line.contains("192.0.2.12:80")).unwrap();
+        line.split_whitespace().nth(3).unwrap().to_owned()
+    };
+    assert_eq!(weight(), "0");
     // Those that both sides closed are not waited for.
     scratch.plane.state().loads.insert(key, Load { active: 0, inactive: 2, persistent: 0 });
     let peer = |address: &str, port| Peer { address: address.parse().unwrap(), port };
@@ -277,6 +282,9 @@ fn draining_quiesces_and_waits_for_the_connections() {
     assert_eq!(ok(&scratch, line), "");
     scratch.plane.state().loads.clear();
     assert_eq!(ok(&scratch, line), "");
+    // The operator's weight is remembered.
+    assert_eq!(ok(&scratch, "backend enable tcp:192.0.2.1:80 192.0.2.12"), "");
+    assert_ne!(weight(), "0");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, os::unix::process::ExitStatusExt as _};
 use lvs_tests::{prelude::*, process::Process, web::Web};
 use nix::sys::signal::Signal;
 
-use crate::cluster::{Cluster, NAT, SOON};
+use crate::cluster::{Cluster, DR, NAT, SOON};
 
 /// The path by which ldirectord calls ipvsadm, whatever `PATH` says.
 const IPVSADM: &str = "/usr/sbin/ipvsadm";
@@ -94,4 +94,52 @@ fn a_real_server_that_dies_and_returns_leaves_and_reenters_the_table_and_traffic
     assert!(end.success() || end.signal() == Some(15), "{end}\n{}", ldirectord.log());
     assert_eq!(cluster.director.ipvsadm("-Sn").unwrap(), "", "{}", ldirectord.log());
     assert!(!ldirectord.log().contains("failed"), "no command was: {}", ldirectord.log());
+}
+
+#[test]
+fn it_and_our_own_health_leave_each_others_services_alone() {
+    let topology = Topology::manual(Offload::Prepared).unwrap();
+    let start = |name| Web::start(topology.host(name), &Services::usual()).unwrap();
+    let [mut nat, _nat] = NAT.servers.map(|(name, _)| start(name));
+    let [mut dr, _dr] = DR.servers.map(|(name, _)| start(name));
+    let cluster = Cluster::with(topology, Vec::new(), Mode::Native);
+    let [(one, _), (other, _)] = NAT.servers;
+    cluster.serve(DR, "-t", 80, "-s rr");
+    let check = "--check http:/ --check-interval 500ms --fall 1";
+    cluster.director.lvs_ctl(&format!("service edit tcp:{}:80 {check}", DR.vip)).unwrap();
+    let mut ldirectord = Ldirectord::start(&cluster);
+    ldirectord.wait_for(&[one, other]);
+    wait_for_ours(&cluster, ["1", "1"]);
+
+    // Ours goes: ldirectord's stay, and its rules are not ours to touch.
+    dr.process().kill().unwrap();
+    wait_for_ours(&cluster, ["0", "1"]);
+    ldirectord.wait_for(&[one, other]);
+    // Its own goes: ours is down as before.
+    nat.process().kill().unwrap();
+    ldirectord.wait_for(&[other]);
+    wait_for_ours(&cluster, ["0", "1"]);
+    cluster.director.wait_until_resolved().unwrap();
+    cluster.client().sequential(NAT.to(80), 6).assert_is(&[(other, 6)]);
+    cluster.client().sequential(DR.to(80), 6).assert_is(&[(DR.servers[1].0, 6)]);
+
+    let _again = Web::start(cluster.topology.host(DR.servers[0].0), &Services::usual()).unwrap();
+    wait_for_ours(&cluster, ["1", "1"]);
+    ldirectord.wait_for(&[other]);
+    assert!(!ldirectord.log().contains("failed"), "no command was: {}", ldirectord.log());
+}
+
+/// Until the DR cluster's real servers have these weights.
+fn wait_for_ours(cluster: &Cluster, weights: [&str; 2]) {
+    let mut last = String::new();
+    let seen = eventually(&format!("{weights:?}"), SOON, || {
+        last = cluster.director.ipvsadm("-Ln").unwrap();
+        let weight = |rip: std::net::Ipv4Addr| {
+            let line = last.lines().find(|line| line.contains(&format!("-> {rip}:80 ")));
+            line.and_then(|line| line.split_whitespace().nth(3)).map(str::to_owned)
+        };
+        let seen = DR.servers.map(|(_, rip)| weight(rip).unwrap_or_default());
+        (seen == weights.map(str::to_owned)).then_some(())
+    });
+    seen.unwrap_or_else(|error| panic!("{error:#}\n{last}\n{}", cluster.director.log()));
 }

@@ -16,8 +16,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, runtime::Runtime};
 
 use super::types::{
-    Applied, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListParameters, ListQuery,
-    Listing, MarkListing, Problem, Settings, Status, TunableListing,
+    Applied, ChangeAnswer, ChangeRequest, CheckAnswer, CheckRequest, Connection, ConnectionQuery,
+    HealthListing, HealthQuery, ListParameters, ListQuery, Listing, MarkListing, Problem,
+    RealServer, ResetAnswer, Settings, Status, TunableListing,
 };
 use super::words;
 
@@ -68,6 +69,24 @@ pub trait Controller {
     /// # Errors
     /// There is no answer.
     fn status(&mut self) -> Result<Status, ClientError>;
+
+    /// The health of real servers.
+    ///
+    /// # Errors
+    /// The one service does not exist, or there is no answer.
+    fn health(&mut self, query: &HealthQuery) -> Result<HealthListing, ClientError>;
+
+    /// Has real servers checked at once.
+    ///
+    /// # Errors
+    /// Nothing is checked there, or there is no answer.
+    fn check(&mut self, request: &CheckRequest) -> Result<CheckAnswer, ClientError>;
+
+    /// Ends the connections of a real server.
+    ///
+    /// # Errors
+    /// It is not there, or there is no answer.
+    fn reset(&mut self, request: &RealServer) -> Result<ResetAnswer, ClientError>;
 
     /// Lets the controller read its configuration file again.
     ///
@@ -136,6 +155,15 @@ impl Client {
         self.call(Method::GET, uri, Bytes::new())
     }
 
+    fn post<T: DeserializeOwned>(
+        &mut self,
+        uri: &str,
+        request: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|error| broken(&error))?;
+        self.call(Method::POST, uri, body.into())
+    }
+
     fn call<T: DeserializeOwned>(
         &mut self,
         method: Method,
@@ -154,8 +182,7 @@ impl Client {
 
 impl Controller for Client {
     fn change(&mut self, request: &ChangeRequest) -> Result<ChangeAnswer, ClientError> {
-        let body = serde_json::to_vec(request).map_err(|error| broken(&error))?;
-        self.call(Method::POST, "/v1/changes", body.into())
+        self.post("/v1/changes", request)
     }
 
     fn listing(&mut self, query: &ListQuery) -> Result<Listing, ClientError> {
@@ -203,6 +230,18 @@ impl Controller for Client {
 
     fn status(&mut self) -> Result<Status, ClientError> {
         self.get("/v1/status")
+    }
+
+    fn health(&mut self, query: &HealthQuery) -> Result<HealthListing, ClientError> {
+        self.get(&format!("/v1/health{}", query_string(query)))
+    }
+
+    fn check(&mut self, request: &CheckRequest) -> Result<CheckAnswer, ClientError> {
+        self.post("/v1/health/check", request)
+    }
+
+    fn reset(&mut self, request: &RealServer) -> Result<ResetAnswer, ClientError> {
+        self.post("/v1/health/reset", request)
     }
 
     fn reload(&mut self) -> Result<Applied, ClientError> {

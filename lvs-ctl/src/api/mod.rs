@@ -4,6 +4,7 @@
 
 mod caller;
 pub mod client;
+mod health;
 mod problem;
 mod reload;
 mod revision;

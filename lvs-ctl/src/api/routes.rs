@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     caller::{self, Caller},
+    health,
     problem::Failure,
     reload, revision,
     server::Api,
@@ -33,6 +34,9 @@ pub(super) fn add_to(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(settings))
         .routes(routes!(tunables))
         .routes(routes!(marks))
+        .routes(routes!(health::health))
+        .routes(routes!(health::check))
+        .routes(routes!(health::reset))
         .routes(routes!(streams::connections))
         .routes(routes!(status))
         .routes(routes!(streams::watch))

@@ -27,12 +27,13 @@ use super::{
 };
 use crate::{
     director::Handle,
+    health::Board,
     metrics::{self, Metrics},
     reload::Asked,
 };
 
 /// How the API is served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The largest request, bytes.
     pub body_max: usize,
@@ -42,6 +43,8 @@ pub struct Options {
     pub stopping: watch::Receiver<bool>,
     /// Leads to whoever reads the configuration file again.
     pub reload: Option<mpsc::Sender<Asked>>,
+    /// The real servers that are checked.
+    pub health: Board,
 }
 
 /// What every route works on.
@@ -52,6 +55,7 @@ pub(super) struct Api {
     pub(super) document: Arc<String>,
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) reload: Option<mpsc::Sender<Asked>>,
+    pub(super) health: Board,
 }
 
 /// Adds the way in over TLS.
@@ -90,7 +94,13 @@ impl Default for Options {
     /// Room for a restore of a million rules.
     fn default() -> Self {
         let (_, stopping) = watch::channel(false);
-        Self { body_max: 512 << 20, metrics: metrics::Options::default(), stopping, reload: None }
+        Self {
+            body_max: 512 << 20,
+            metrics: metrics::Options::default(),
+            stopping,
+            reload: None,
+            health: Board::default(),
+        }
     }
 }
 
@@ -99,10 +109,11 @@ pub fn routers(handle: Handle, options: Options) -> (Router, Router) {
     let (router, document) = documented().split_for_parts();
     let api = Api {
         handle,
-        metrics: Arc::new(Metrics::new(options.metrics)),
+        metrics: Arc::new(Metrics::new(options.metrics, options.health.clone())),
         document: Arc::new(text(&document)),
         stopping: options.stopping,
         reload: options.reload,
+        health: options.health,
     };
     let metrics = Router::new().route("/metrics", get(routes::metrics));
     let finish = |router: Router<Api>| {

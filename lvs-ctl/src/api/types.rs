@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use super::health::{
+    CheckAnswer, CheckRequest, DestState, HealthListing, RealServer, ResetAnswer, ServiceState,
+};
 pub use crate::{
     config::Step,
     director::{
@@ -17,12 +20,16 @@ pub use crate::{
         Origin, Peer, Persistence, PlaneStatus, Ports, Prefix, Protocol, Rates, ReasonCount,
         SCHEDULERS, SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole,
         TableStatus, Timeouts, TunableValue, Tunnel,
+        health::{
+            Admin, AllDown, CheckReport, CheckSpec, DestHealth, Effective, Gate, Health, OnDown,
+            ServiceHealth, Span, Via,
+        },
     },
     reload::Applied,
 };
 use crate::{
     director::{Changed, DirectorError},
-    model::Invalid,
+    model::{Invalid, service_text},
 };
 
 /// What became of a list of changes.
@@ -85,6 +92,17 @@ pub struct ListParameters {
     pub stats: bool,
     /// With rates.
     pub rates: bool,
+}
+
+/// Which health is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HealthQuery {
+    /// Only of this service: `tcp:192.0.2.1:80`, `fwmark:7`.
+    #[serde(with = "service_text::optional", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub service: Option<ServiceId>,
 }
 
 /// No query parameters.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    Context, Failure,
+    Context, Failure, admin,
     argument::{BackendArgument, ServiceArgument, service_text, subject},
     backend_options::Describe,
     drain::Drain,
@@ -11,7 +11,8 @@ use super::{
     table::{Numbers, table},
 };
 use crate::api::types::{
-    Change, Checksum, Dest, DestAddr, DestEntry, ListQuery, Listing, Method, Tunnel,
+    Admin, Change, Checksum, Dest, DestAddr, DestEntry, DestHealth, ListQuery, Listing, Method,
+    ServiceId, Tunnel,
 };
 
 /// What to do with real servers.
@@ -33,6 +34,21 @@ pub enum Verb {
     Delete(Name),
     /// Give a real server no new connections, and wait until it has none
     Drain(Drain),
+    /// Take a real server out, whatever its checks say, until `enable`
+    #[command(after_help = "Example:\n  lvs-ctl backend maintain tcp:192.0.2.1:80 192.0.2.11")]
+    Maintain(Name),
+    /// Take a real server for up, whatever its checks say, until `enable`
+    #[command(after_help = "Example:\n  lvs-ctl backend force-up tcp:192.0.2.1:80 192.0.2.11")]
+    ForceUp(Name),
+    /// Let the checks of a real server decide again: the end of drain, maintain and force-up
+    #[command(after_help = "Example:\n  lvs-ctl backend enable tcp:192.0.2.1:80 192.0.2.11")]
+    Enable(Name),
+    /// Check a real server now, and show what is found
+    #[command(after_help = "Example:\n  lvs-ctl backend check tcp:192.0.2.1:80 192.0.2.11")]
+    Check(Name),
+    /// End the connections of a real server now
+    #[command(after_help = "Example:\n  lvs-ctl backend reset tcp:192.0.2.1:80 192.0.2.11")]
+    Reset(Name),
     /// List real servers
     #[command(visible_alias = "ls")]
     List(List),
@@ -46,7 +62,7 @@ pub struct Name {
     #[command(flatten)]
     backend: BackendArgument,
     #[command(flatten)]
-    json: Json,
+    pub(super) json: Json,
 }
 
 /// Which real servers to list.
@@ -72,20 +88,39 @@ impl Verb {
                 let service = describe.service.id(context.names)?;
                 let addr = describe.backend.addr(service, context.names)?;
                 let dest = describe.applied_to(service, plain(addr))?;
+                let health = describe.health.applied_to(DestHealth::default(), &[])?;
+                let health = health.map(|health| set_health(service, addr, health));
                 let change = Change::AddDest { service, dest };
-                context.change(&subject(service, addr), change, describe.json.json)
+                let changes = [change].into_iter().chain(health).collect();
+                context.changes(&subject(service, addr), changes, describe.json.json)
             }
             Self::Edit(describe) => edit(context, &describe),
-            Self::Delete(Name { service, backend, json }) => {
-                let service = service.id(context.names)?;
-                let dest = backend.addr(service, context.names)?;
+            Self::Delete(name) => {
+                let (service, dest) = name.read(context)?;
                 let change = Change::DeleteDest { service, dest };
-                context.change(&subject(service, dest), change, json.json)
+                context.change(&subject(service, dest), change, name.json.json)
             }
+            Self::Maintain(name) => admin::decide(context, &name, Admin::Maintenance),
+            Self::ForceUp(name) => admin::decide(context, &name, Admin::ForcedUp),
+            Self::Enable(name) => admin::decide(context, &name, Admin::Enabled),
+            Self::Check(name) => admin::check(context, &name),
+            Self::Reset(name) => admin::reset(context, &name),
             Self::Drain(drain) => drain.run(context),
             Self::List(list) => list.run(context),
         }
     }
+}
+
+impl Name {
+    /// The service and its real server.
+    pub(super) fn read(&self, context: &Context<'_>) -> Result<(ServiceId, DestAddr), Failure> {
+        let service = self.service.id(context.names)?;
+        Ok((service, self.backend.addr(service, context.names)?))
+    }
+}
+
+fn set_health(service: ServiceId, dest: DestAddr, health: DestHealth) -> Change {
+    Change::SetDestHealth { service, dest, health }
 }
 
 fn plain(addr: DestAddr) -> Dest {
@@ -97,10 +132,16 @@ fn edit(context: &mut Context<'_>, describe: &Describe) -> Result<(), Failure> {
     let addr = describe.backend.addr(service, context.names)?;
     read_then_change(context, service, describe.json.json, &mut |entry| {
         let known = entry.dests.iter().find(|entry| entry.dest.addr == addr);
-        let Some(DestEntry { dest, .. }) = known else {
+        let Some(DestEntry { dest: before, health, .. }) = known else {
             return Err(Failure::new(format!("{}: No such destination", subject(service, addr))));
         };
-        Ok(Change::EditDest { service, dest: describe.applied_to(service, *dest)? })
+        let dest = describe.applied_to(service, *before)?;
+        let health = describe.health.applied_to(health.clone(), &entry.health.checks)?;
+        let health = health.map(|health| set_health(service, addr, health));
+        // Whoever changes nothing else means the checks.
+        let edit =
+            (health.is_none() || dest != *before).then_some(Change::EditDest { service, dest });
+        Ok(edit.into_iter().chain(health).collect())
     })
 }
 

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::{
     Failure,
     argument::{BackendArgument, ServiceArgument, subject},
+    check_options::BackendChecks,
     service::Json,
 };
 use crate::api::types::{Checksum, Dest, Method, ServiceId, Tunnel};
@@ -37,6 +38,8 @@ pub struct Describe {
     /// Outer checksum of a gue or gre tunnel [default: none]
     #[arg(long, value_enum)]
     tunnel_checksum: Option<ChecksumArgument>,
+    #[command(flatten)]
+    pub(super) health: BackendChecks,
     #[command(flatten)]
     pub(super) json: Json,
 }

@@ -1,4 +1,4 @@
-//! `lvs-ctl backend drain`: quiesce, then wait.
+//! `lvs-ctl backend drain`: no new connections, then wait.
 
 use std::{
     thread,
@@ -10,9 +10,9 @@ use clap::Args;
 use super::{
     Context, Failure,
     argument::{BackendArgument, ServiceArgument, subject},
-    service::{Json, read_then_change},
+    service::Json,
 };
-use crate::api::types::{Change, ConnectionQuery, Dest, DestAddr, ListQuery, Load, ServiceId};
+use crate::api::types::{Admin, Change, ConnectionQuery, DestAddr, ListQuery, Load, ServiceId};
 
 /// How often the connections are counted.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -32,7 +32,7 @@ pub struct Drain {
     service: ServiceArgument,
     #[command(flatten)]
     backend: BackendArgument,
-    /// Give up waiting after this many seconds; its weight stays 0
+    /// Give up waiting after this many seconds; it stays drained until `enable`
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     deadline: u64,
     #[command(flatten)]
@@ -44,11 +44,8 @@ impl Drain {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
         let service = self.service.id(context.names)?;
         let addr = self.backend.addr(service, context.names)?;
-        read_then_change(context, service, self.json.json, &mut |entry| {
-            let known = entry.dests.iter().find(|entry| entry.dest.addr == addr);
-            let known = known.ok_or_else(|| missing(service, addr))?;
-            Ok(Change::EditDest { service, dest: Dest { weight: 0, ..known.dest } })
-        })?;
+        let change = Change::SetAdmin { service, dest: addr, admin: Admin::Drain };
+        context.change(&subject(service, addr), change, self.json.json)?;
         let deadline = Instant::now() + Duration::from_secs(self.deadline);
         loop {
             let Load { active, inactive, .. } = left(context, service, addr)?;

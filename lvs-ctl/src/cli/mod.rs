@@ -5,13 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod apply;
 mod argument;
 mod backend;
 mod backend_options;
+mod check_options;
 mod connections;
 mod drain;
 mod failure;
+mod health;
 pub mod ipvsadm;
 mod mark;
 pub mod names;
@@ -44,6 +47,8 @@ pub enum Verb {
     /// Real servers behind a virtual service
     #[command(subcommand, visible_alias = "backends")]
     Backend(backend::Verb),
+    /// Which real servers are up, since when, and why not
+    Health(health::Arguments),
     /// The connections that the director knows
     Connections(connections::Arguments),
     /// Show or set the timeouts of connections
@@ -100,6 +105,7 @@ impl Verb {
             Self::Apply(arguments) => return arguments.run(context),
             Self::Service(verb) => verb.run(context),
             Self::Backend(verb) => verb.run(context),
+            Self::Health(arguments) => arguments.run(context),
             Self::Connections(arguments) => arguments.run(context),
             Self::Timeouts(arguments) => arguments.run(context),
             Self::Tunables(verb) => verb.run(context),
@@ -117,11 +123,12 @@ impl Verb {
 impl Context<'_> {
     /// Makes one change; `subject` is what a refusal is about.
     fn change(&mut self, subject: &str, change: Change, json: bool) -> Result<(), Failure> {
-        let request = ChangeRequest {
-            changes: vec![change],
-            all_or_nothing: true,
-            ..ChangeRequest::default()
-        };
+        self.changes(subject, vec![change], json)
+    }
+
+    /// Makes all of some changes, or none.
+    fn changes(&mut self, subject: &str, changes: Vec<Change>, json: bool) -> Result<(), Failure> {
+        let request = ChangeRequest { changes, all_or_nothing: true, ..ChangeRequest::default() };
         let answer = self.controller.change(&request);
         self.changed(&answer.map_err(|error| Failure::about(subject, error))?, json)
     }

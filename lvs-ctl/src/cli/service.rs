@@ -13,7 +13,7 @@ use crate::{
         client::ClientError,
         types::{
             Change, ChangeRequest, DEFAULT_SCHEDULER, ListQuery, Listing, Load, Persistence,
-            Problem, SchedulerFlags, Service, ServiceEntry, ServiceId,
+            Problem, SchedulerFlags, Service, ServiceEntry, ServiceHealth, ServiceId,
         },
     },
     model::text,
@@ -29,13 +29,15 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  \
         lvs-ctl service add tcp:192.0.2.1:80\n  \
         lvs-ctl service add tcp:192.0.2.1:443 --scheduler wrr --persistent 300\n  \
+        lvs-ctl service add tcp:192.0.2.1:80 --check http:/healthz --check-interval 2s --fall 1\n  \
         lvs-ctl service add udp:[2001:db8::1]:53 --scheduler rr --one-packet\n  \
         lvs-ctl service add fwmark:7 --scheduler sh --flags port,fallback")]
     Add(Describe),
     /// Change what is named of a virtual service; the rest stays
     #[command(after_help = "Examples:\n  \
         lvs-ctl service edit tcp:192.0.2.1:80 --scheduler wlc\n  \
-        lvs-ctl service edit tcp:192.0.2.1:80 --persistent off")]
+        lvs-ctl service edit tcp:192.0.2.1:80 --persistent off\n  \
+        lvs-ctl service edit tcp:192.0.2.1:80 --check none")]
     Edit(Describe),
     /// Delete a virtual service and its real servers
     #[command(after_help = "Example:\n  lvs-ctl service delete tcp:192.0.2.1:80")]
@@ -97,7 +99,10 @@ impl Verb {
             Self::Add(describe) => {
                 let id = describe.service.id(context.names)?;
                 let service = describe.applied_to(plain(id))?;
-                context.change(&service_text(id), Change::AddService(service), describe.json.json)
+                let health = describe.health.applied_to(ServiceHealth::default())?;
+                let health = health.map(|health| Change::SetHealth { service: id, health });
+                let changes = [Change::AddService(service)].into_iter().chain(health).collect();
+                context.changes(&service_text(id), changes, describe.json.json)
             }
             Self::Edit(describe) => edit(context, &describe),
             Self::Delete(Name { service, json }) => {
@@ -129,7 +134,7 @@ pub(super) fn read_then_change(
     context: &mut Context<'_>,
     id: ServiceId,
     json: bool,
-    change: &mut dyn FnMut(&ServiceEntry) -> Result<Change, Failure>,
+    change: &mut dyn FnMut(&ServiceEntry) -> Result<Vec<Change>, Failure>,
 ) -> Result<(), Failure> {
     let subject = service_text(id);
     let about = |error| Failure::about(&subject, error);
@@ -138,7 +143,7 @@ pub(super) fn read_then_change(
         let listing = context.controller.listing(&query).map_err(about)?;
         let Some(entry) = listing.services.first() else { break };
         let request = ChangeRequest {
-            changes: vec![change(entry)?],
+            changes: change(entry)?,
             all_or_nothing: true,
             if_revision: Some(listing.revision),
         };
@@ -153,7 +158,13 @@ pub(super) fn read_then_change(
 fn edit(context: &mut Context<'_>, describe: &Describe) -> Result<(), Failure> {
     let id = describe.service.id(context.names)?;
     read_then_change(context, id, describe.json.json, &mut |entry| {
-        Ok(Change::EditService(describe.applied_to(entry.service.clone())?))
+        let service = describe.applied_to(entry.service.clone())?;
+        let health = describe.health.applied_to(entry.health.clone())?;
+        let health = health.map(|health| Change::SetHealth { service: id, health });
+        // Whoever changes nothing else means the checks.
+        let edit =
+            (health.is_none() || service != entry.service).then(|| Change::EditService(service));
+        Ok(edit.into_iter().chain(health).collect())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, builder::PossibleValuesParser};
 
-use super::{Failure, argument::ServiceArgument, service::Json};
+use super::{Failure, argument::ServiceArgument, check_options::ServiceChecks, service::Json};
 use crate::api::types::{
     Netmask, Persistence, Protocol, SCHEDULERS, SchedulerFlags, Service, ServiceId,
 };
@@ -30,6 +30,8 @@ pub struct Describe {
     /// Schedule every UDP datagram by itself
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     one_packet: Option<bool>,
+    #[command(flatten)]
+    pub(super) health: ServiceChecks,
     #[command(flatten)]
     pub(super) json: Json,
 }

@@ -12,6 +12,7 @@ use super::{
     service::{FileService, SECONDS_MAX},
     switches::{FileMark, FileTunable},
 };
+use crate::model::health::ChangeHook;
 
 /// The most connections that may be expected.
 pub const CONNECTIONS_MAX: u32 = 134_217_728;
@@ -61,6 +62,9 @@ pub struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(schema_with = "super::schema::tunables"))]
     pub tunables: BTreeMap<String, FileTunable>,
+    /// Programs that are run when health changes something.
+    #[serde(default, rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<ChangeHook>,
     /// Rules that mark packets, which the file owns.
     #[serde(default, rename = "mark", skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<FileMark>,
@@ -209,6 +213,10 @@ impl File {
         let permissions = self.socket.permissions();
         permissions.map_err(|message| Fault::new(&socket.name("mode"), message))?;
         self.api.check(&root.name("api"))?;
+        for (index, hook) in self.hooks.iter().enumerate() {
+            let key = root.name("hook").index(index);
+            hook.judge().map_err(|wrong| Fault::new(&key.name(wrong.field), wrong.message))?;
+        }
         let FileTimeouts { tcp, tcp_fin, udp } = self.timeouts;
         for (name, timeout) in [("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)] {
             within(timeout, SECONDS_MAX, " seconds", &root.name("timeouts").name(name))?;

@@ -6,6 +6,7 @@ use super::{
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{File, Mode, State},
 };
+use crate::model::health::ChangeHook;
 
 /// Where rules are kept that a new start of the machine forgets.
 pub const VOLATILE_DIR: &str = "/run/lvs/state";
@@ -62,6 +63,8 @@ pub struct Setup {
     pub api: Api,
     /// Metrics for Prometheus.
     pub metrics: MetricsDoor,
+    /// Programs that are run when health changes something.
+    pub hooks: Vec<ChangeHook>,
 }
 
 impl Setup {
@@ -95,6 +98,7 @@ impl Setup {
             permissions: permissions.or(file.socket.permissions().ok()).unwrap_or(0o660),
             api: api.or(&file.api),
             metrics: metrics.or(file.metrics),
+            hooks: file.hooks.clone(),
         }
     }
 
@@ -124,6 +128,10 @@ impl Setup {
             path.as_ref().map_or_else(|| "default".into(), |path| path.display().to_string())
         };
         let group = |group: &Option<String>| group.clone().unwrap_or_else(|| "default".into());
+        let hooks = |hooks: &[ChangeHook]| {
+            let words: Vec<_> = hooks.iter().map(|hook| hook.command.join(" ")).collect();
+            if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+        };
         let door = |door: Option<SocketAddr>| door.map_or("none".into(), |door| door.to_string());
         let pairs = [
             ("interfaces", self.interfaces.join(" "), new.interfaces.join(" "), START),
@@ -153,7 +161,12 @@ impl Setup {
             ),
         ];
         let differing = pairs.into_iter().filter(|(_, old, new, _)| old != new);
-        differing.map(|(key, old, new, when)| format!("{key}: {old} -> {new} {when}")).collect()
+        let remarks =
+            differing.map(|(key, old, new, when)| format!("{key}: {old} -> {new} {when}"));
+        // Their times and occasions count, too.
+        let remark = (self.hooks != new.hooks)
+            .then(|| format!("hook: {} -> {} {START}", hooks(&self.hooks), hooks(&new.hooks)));
+        remarks.chain(remark).collect()
     }
 }
 
@@ -169,7 +182,7 @@ mod tests {
     const FILE: &str = "interfaces = [\"eth0\"]\nconnections = 7\nmode = \"native\"\n\
         state = \"persistent\"\n[socket]\npath = \"/run/a.sock\"\nmode = \"600\"\n\
         [api]\nlisten = \"[::1]:1\"\ncertificate = \"/c\"\nkey = \"/k\"\ntoken_file = \"/t\"\n\
-        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n";
+        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n[[hook]]\ncommand = [\"/h\", \"a\"]\n";
 
     #[test]
     fn the_command_line_goes_before_the_file_and_the_file_before_the_defaults() {
@@ -232,6 +245,7 @@ mod tests {
                 "api.token_file: /t -> default at the next start",
                 "metrics.listen: [::1]:3 -> none at the next start",
                 "metrics.max_series: 5 -> 200000 at the next start",
+                "hook: /h a -> none at the next start",
             ]
         );
         // What the command line says does not wait for the file.

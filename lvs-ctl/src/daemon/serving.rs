@@ -19,6 +19,7 @@ use crate::{
     },
     config::{Api, MetricsDoor, Setup},
     director::Handle,
+    health::Board,
     metrics,
     reload::Asked,
 };
@@ -92,6 +93,7 @@ impl Doors {
         listener: UnixListener,
         handle: Handle,
         reload: mpsc::Sender<Asked>,
+        health: Board,
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let (stopped, stopping) = watch::channel(false);
@@ -105,6 +107,7 @@ impl Doors {
             metrics: self.metrics_options,
             stopping: stopping.clone(),
             reload: Some(reload),
+            health,
             ..server::Options::default()
         };
         let (api, metrics) = server::routers(handle, options);

@@ -4,7 +4,7 @@ mod health;
 
 use std::{fmt, sync::Arc};
 
-pub(super) use self::health::HealthRecord;
+pub(super) use self::health::{HealthRecord, reset};
 
 use crate::model::{
     Change, Checksum, Daemons, Dest, DestAddr, MarkRule, Method, Origin, Service, ServiceId,

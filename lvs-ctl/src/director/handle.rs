@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dataplane::DataPlane,
-    model::{Hook, Network, Way},
+    model::{DestAddr, Hook, Network, ServiceId, Way},
 };
 
 type Reply<T> = oneshot::Sender<T>;
@@ -28,6 +28,7 @@ enum Message {
     Watch(Reply<broadcast::Receiver<Arc<Event>>>),
     Resolve(Vec<(IpAddr, Way)>),
     Health(Vec<Report>),
+    Reset(Who, ServiceId, DestAddr, Reply<Result<u64, DirectorError>>),
     Attach(String, Hook, String, Reply<Result<(), DirectorError>>),
     Lose(String, String),
     Network(Network),
@@ -128,6 +129,19 @@ impl Handle {
     /// The director has stopped.
     pub async fn health(&self, reports: Vec<Report>) -> Result<(), DirectorError> {
         self.messages.send(Message::Health(reports)).await.map_err(|_gone| DirectorError::Stopped)
+    }
+
+    /// See [`Director::reset_connections`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn reset_connections(
+        &self,
+        who: Who,
+        service: ServiceId,
+        dest: DestAddr,
+    ) -> Result<u64, DirectorError> {
+        self.ask(|reply| Message::Reset(who, service, dest, reply)).await?
     }
 
     /// See [`DataPlane::attach`].
@@ -258,6 +272,9 @@ fn serve<D: DataPlane>(mut director: Director<D>, mut messages: mpsc::Receiver<M
             Message::Status(reply) => drop(reply.send(director.status())),
             Message::Watch(reply) => drop(reply.send(director.watch())),
             Message::Health(reports) => director.health(&reports),
+            Message::Reset(who, service, dest, reply) => {
+                drop(reply.send(director.reset_connections(&who, &service, &dest)));
+            }
             Message::Resolve(ways) => director.resolve(ways),
             Message::Attach(interface, hook, why, reply) => {
                 drop(reply.send(director.attach(&interface, hook, why)));

@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::watch;
 
 use super::{
-    Checked, CheckedDest, CheckedService, Director, Event, HealthChange, Report,
-    audit::HealthRecord, overlay::Known,
+    Checked, CheckedDest, CheckedService, Director, DirectorError, Event, HealthChange, Report,
+    Who, audit::HealthRecord, overlay::Known,
 };
 use crate::{
     dataplane::DataPlane,
-    model::{Dest, ServiceId, VirtualService, health::CheckSpec},
+    model::{Dest, DestAddr, Invalid, ServiceId, VirtualService, health::CheckSpec},
 };
 
 impl<D: DataPlane> Director<D> {
@@ -57,6 +57,24 @@ impl<D: DataPlane> Director<D> {
         self.reset(&changes);
         self.tell(changes);
         self.remember_health();
+    }
+
+    /// Ends the connections of a real server at once, on somebody's behalf: how many there were.
+    ///
+    /// # Errors
+    /// There is no such real server, or the data plane does not do it.
+    pub fn reset_connections(
+        &mut self,
+        who: &Who,
+        service: &ServiceId,
+        dest: &DestAddr,
+    ) -> Result<u64, DirectorError> {
+        let refused = |invalid| DirectorError::Refused { index: 0, invalid };
+        let entry = self.table.get(service).ok_or(refused(Invalid::ServiceNotDefined))?;
+        entry.pool.get(dest).ok_or(refused(Invalid::NoDest))?;
+        let ended = self.plane.reset(service, dest)?;
+        super::audit::reset(who, service, dest, ended, self.revision);
+        Ok(ended)
     }
 
     /// Makes the overlay's table the data plane's again, if that failed.

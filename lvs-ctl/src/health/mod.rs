@@ -7,6 +7,8 @@
 //! | `attend` | one check, made again and again |
 //! | `patient` | one real server: what follows from all its checks |
 //! | `supervisor` | all of them, as the director's rules have it |
+//! | [`hooks`] | the operator's programs that are told what changed |
+//! | `program` | how programs are run |
 //!
 //! The pure parts, and the words of the rules, are in [`crate::model::health`]; what packets see of
 //! it is the director's affair.
@@ -14,8 +16,10 @@
 #![forbid(unsafe_code)]
 
 mod attend;
+pub mod hooks;
 mod patient;
 pub mod probe;
+mod program;
 mod scatter;
 mod supervisor;
 pub mod ways;

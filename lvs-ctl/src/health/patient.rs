@@ -1,6 +1,9 @@
 //! One real server and what its checks have found.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::{
     sync::{Notify, mpsc::UnboundedSender},
@@ -51,6 +54,7 @@ struct Chart {
     since: Instant,
     said: Verdict,
     cause: Option<Cause>,
+    downs: u64,
 }
 
 /// What one check has found.
@@ -58,6 +62,8 @@ struct Test {
     streak: Streak,
     wants: Option<u32>,
     runs: u64,
+    /// How often it failed, by [`Failure::code`].
+    failures: BTreeMap<&'static str, u64>,
     last: Option<(Instant, Duration, Outcome)>,
     /// None while it is being made.
     next: Option<Instant>,
@@ -79,6 +85,7 @@ impl Patient {
             streak: Streak::resumed(known),
             wants: None,
             runs: 0,
+            failures: BTreeMap::new(),
             last: None,
             next: Some(now),
         };
@@ -90,6 +97,7 @@ impl Patient {
             since: now,
             said: Verdict::of(known),
             cause: None,
+            downs: 0,
         };
         let pokes = checks.iter().map(|_| Notify::new()).collect();
         let (specs, checks) = checks.into_iter().unzip();
@@ -129,9 +137,10 @@ impl Patient {
                 "checks succeed".to_owned()
             }
             Outcome::Failed(failure) => {
+                *test.failures.entry(failure.code()).or_default() += 1;
                 test.streak.note(false, timing);
                 let spec = &self.specs[index];
-                let word = spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned());
+                let word = spec.label();
                 format!("{word}: {failure}")
             }
             Outcome::Unchecked(_) => String::new(),
@@ -211,10 +220,15 @@ impl Patient {
         let held = chart.recovery.held_until(passed, damping);
         let checks = self.specs.iter().zip(&self.checks).zip(&chart.tests);
         let checks = checks.map(|((spec, check), test)| CheckReport {
-            check: spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned()),
+            check: spec.label(),
             via: check.via,
             health: test.streak.health(),
             runs: test.runs,
+            failures: test
+                .failures
+                .iter()
+                .map(|(code, count)| ((*code).to_owned(), *count))
+                .collect(),
             last: test.last.as_ref().map(|last| shown(last, now)),
             next_ms: test.next.map_or(0, |next| ms(next.saturating_duration_since(now))),
         });
@@ -226,6 +240,7 @@ impl Patient {
             since_ms: ms(now.duration_since(chart.since)),
             held_ms: held.map(|until| ms(until.saturating_sub(passed))),
             share_permille: chart.recovery.share(passed, slow_start).0,
+            downs: chart.downs,
             cause: chart.cause.clone(),
             checks: checks.collect(),
         }
@@ -240,6 +255,7 @@ impl Patient {
         let health = chart.recovery.health();
         if changed {
             chart.since = now;
+            chart.downs += u64::from(health == Health::Down);
         }
         if health.is_up() {
             chart.cause = None;

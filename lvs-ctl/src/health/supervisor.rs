@@ -207,10 +207,18 @@ impl Board {
 
     /// Checks a real server now, because something else says that it may have gone.
     pub fn hurry(&self, service: &ServiceId, dest: &DestAddr) {
-        let patient = self.patients().get(&(*service, *dest, false)).cloned();
-        if let Some(patient) = patient {
-            patient.pokes.iter().for_each(tokio::sync::Notify::notify_one);
-        }
+        self.hurry_all(service, Some(dest));
+    }
+
+    /// Checks a real server of a service now, or all of them with the sorry server: how many checks
+    /// come early.
+    pub fn hurry_all(&self, service: &ServiceId, dest: Option<&DestAddr>) -> usize {
+        let patients = self.patients();
+        let asked = patients.values().filter(|patient| {
+            patient.service == *service
+                && dest.is_none_or(|dest| *dest == patient.addr && !patient.is_sorry)
+        });
+        asked.flat_map(|patient| &patient.pokes).map(tokio::sync::Notify::notify_one).count()
     }
 
     fn patients(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<Patient>>> {

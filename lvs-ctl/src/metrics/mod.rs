@@ -21,7 +21,10 @@ use axum::http::{Method, StatusCode};
 use prometheus_client::registry::Registry;
 
 pub use self::format::Format;
-use crate::director::{DirectorError, Handle};
+use crate::{
+    director::{DirectorError, Handle},
+    health::Board,
+};
 
 /// How metrics are shown.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +35,9 @@ pub struct Options {
 }
 
 /// Metrics, with what is counted here and not by the director.
-#[derive(Debug)]
 pub struct Metrics {
     options: Options,
+    health: Board,
     requests: Mutex<Requests>,
 }
 
@@ -51,8 +54,8 @@ impl Default for Options {
 impl Metrics {
     /// Nothing counted yet.
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        Self { options, requests: Mutex::default() }
+    pub fn new(options: Options, health: Board) -> Self {
+        Self { options, health, requests: Mutex::default() }
     }
 
     /// Counts an answered request; `route` is one of the router's own, never what a client made up.
@@ -66,7 +69,7 @@ impl Metrics {
     /// # Errors
     /// The director has stopped.
     pub async fn render(&self, handle: &Handle, format: Format) -> Result<String, DirectorError> {
-        let mut gathered = gather::gather(handle, self.options.max_series).await?;
+        let mut gathered = gather::gather(handle, &self.health, self.options.max_series).await?;
         gathered.requests = self.requests().clone();
         let text = tokio::task::spawn_blocking(move || {
             let mut registry = Registry::default();

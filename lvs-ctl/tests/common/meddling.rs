@@ -4,8 +4,9 @@
 use lvs_ctl::api::{
     client::{Client, ClientError, Controller},
     types::{
-        Change, ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing,
-        MarkListing, Settings, Status, Timeouts, TunableListing,
+        Change, ChangeAnswer, ChangeRequest, CheckAnswer, CheckRequest, Connection,
+        ConnectionQuery, HealthListing, HealthQuery, ListQuery, Listing, MarkListing, RealServer,
+        ResetAnswer, Settings, Status, Timeouts, TunableListing,
     },
 };
 
@@ -50,6 +51,18 @@ impl Controller for Meddling {
         visit: &mut dyn FnMut(Connection) -> bool,
     ) -> Result<(), ClientError> {
         self.served.connections(query, visit)
+    }
+
+    fn health(&mut self, query: &HealthQuery) -> Result<HealthListing, ClientError> {
+        self.served.health(query)
+    }
+
+    fn check(&mut self, request: &CheckRequest) -> Result<CheckAnswer, ClientError> {
+        self.served.check(request)
+    }
+
+    fn reset(&mut self, request: &RealServer) -> Result<ResetAnswer, ClientError> {
+        self.served.reset(request)
     }
 
     fn status(&mut self) -> Result<Status, ClientError> {

@@ -24,6 +24,7 @@ fn the_document_that_is_kept_is_the_one_that_is_served() {
 fn routes_and_document_name_the_same_paths() {
     // The text of the routes, since a router does not tell what is in it.
     let sources = [
+        include_str!("../../src/api/health.rs"),
         include_str!("../../src/api/routes.rs"),
         include_str!("../../src/api/reload.rs"),
         include_str!("../../src/api/streams.rs"),

@@ -7,8 +7,9 @@ use lvs_ctl::{
     api::{
         client::{ClientError, Controller},
         types::{
-            ChangeAnswer, ChangeRequest, Connection, ConnectionQuery, ListQuery, Listing,
-            MarkListing, Problem, Settings, Status, TunableListing,
+            ChangeAnswer, ChangeRequest, CheckAnswer, CheckRequest, Connection, ConnectionQuery,
+            HealthListing, HealthQuery, ListQuery, Listing, MarkListing, Problem, RealServer,
+            ResetAnswer, Settings, Status, TunableListing,
         },
     },
     cli::{
@@ -17,7 +18,7 @@ use lvs_ctl::{
         names::System,
     },
     dataplane::DataPlane,
-    director::{Director, DirectorError},
+    director::{Director, DirectorError, Who},
 };
 
 /// What a command said.
@@ -113,9 +114,28 @@ impl<D: DataPlane> Controller for NextDoor<'_, D> {
         shown.map_err(|error| problem(&error))
     }
 
+    fn health(&mut self, _: &HealthQuery) -> Result<HealthListing, ClientError> {
+        Err(nobody_checks())
+    }
+
+    fn check(&mut self, _: &CheckRequest) -> Result<CheckAnswer, ClientError> {
+        Err(nobody_checks())
+    }
+
+    fn reset(&mut self, request: &RealServer) -> Result<ResetAnswer, ClientError> {
+        let RealServer { service, dest } = request;
+        let ended = self.0.reset_connections(&Who::controller(), service, dest);
+        ended.map(|ended| ResetAnswer { ended }).map_err(|error| problem(&error))
+    }
+
     fn status(&mut self) -> Result<Status, ClientError> {
         Ok(self.0.status())
     }
+}
+
+/// A director alone has no engine of health.
+fn nobody_checks() -> ClientError {
+    ClientError::Problem(Problem::new("no-check", "nothing is checked there"))
 }
 
 fn problem(error: &DirectorError) -> ClientError {

@@ -52,9 +52,9 @@ const MODULES: &[Module] = &[
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),
     module("sweep", &["model", "director::Handle", "director::handle"]),
-    module("metrics", &["model", "director"]),
+    module("metrics", &["model", "director", "health::Board"]),
     // 7: what others see; of layer 6 its snapshots
-    module("api", &["model", "director", "estimator", "listing", "metrics", "config::Step", "reload"]),
+    module("api", &["model", "director", "estimator", "listing", "metrics", "config::Step", "reload", "health::Board"]),
     // 8: the operator's hands; clients of the API
     module("cli", &["model", "config", "api::types", "api::client"]),
     module("tui", &["model::text", "api::types", "api::client"]),

@@ -1,6 +1,6 @@
 //! What audit lines say of checks, and of what follows from them.
 
-use super::{Facts, TARGET};
+use super::{Facts, TARGET, Who};
 use crate::{
     director::HealthChange,
     model::{
@@ -8,6 +8,26 @@ use crate::{
         health::{AllDown, CheckSpec, Effective, Health, OnDown, Policy},
     },
 };
+
+/// Writes that somebody ended the connections of a real server.
+pub(in crate::director) fn reset(
+    who: &Who,
+    service: &ServiceId,
+    dest: &DestAddr,
+    ended: u64,
+    revision: u64,
+) {
+    let what = format!("connections of real server {service} -> {dest}");
+    tracing::info!(
+        target: TARGET,
+        who = &*who.description,
+        what,
+        before = ended,
+        after = 0,
+        revision,
+        "audit"
+    );
+}
 
 /// What health changed, for its audit line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +142,6 @@ impl Facts {
 }
 
 fn words(checks: &[CheckSpec]) -> String {
-    let word = |spec: &CheckSpec| spec.shorthand().unwrap_or_else(|| spec.kind.name().to_owned());
-    let words: Vec<_> = checks.iter().map(word).collect();
+    let words: Vec<_> = checks.iter().map(CheckSpec::label).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }

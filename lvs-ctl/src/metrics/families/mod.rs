@@ -1,6 +1,7 @@
 //! The families of metrics: names, labels, meanings.
 
 mod each;
+mod health;
 mod whole;
 
 use std::{fmt, time::Duration};
@@ -27,7 +28,8 @@ impl Collector for Gathered {
         whole::director(self, &mut page)?;
         whole::plane(&self.status.plane, &mut page)?;
         each::services(&self.services, &mut page)?;
-        each::real_servers(&self.services, &mut page)
+        each::real_servers(&self.services, &mut page)?;
+        health::health(self, &mut page)
     }
 }
 
@@ -59,6 +61,19 @@ impl Page<'_> {
         samples
             .into_iter()
             .try_for_each(|(labels, value)| metric.encode_family(&labels)?.encode_gauge(&value))
+    }
+
+    /// Gauges in seconds.
+    fn durations<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, Duration)>,
+    ) -> fmt::Result {
+        let mut metric = self.begin(name, help, MetricType::Gauge)?;
+        samples.into_iter().try_for_each(|(labels, value)| {
+            metric.encode_family(&labels)?.encode_gauge(&value.as_secs_f64())
+        })
     }
 
     /// Counters; samples are named with `_total` behind.

@@ -10,6 +10,7 @@
 
 mod check;
 mod effective;
+mod hook;
 mod outcome;
 mod path;
 mod policy;
@@ -24,6 +25,7 @@ mod valid;
 pub use self::{
     check::{Check, Digest, Dns, Exchange, Http, Kind, Silence, Timing, Tls, WrongCheck},
     effective::{Effective, Gate, Standing, Verdict, effective},
+    hook::{ChangeHook, Occasion},
     outcome::{CertificateFault, Failure, Good, Outcome, Stage, Warning},
     path::{Cause, Errand, NoWay, Target, Transport, Via},
     policy::{Admin, AllDown, Damping, DestHealth, OnDown, Policy, ServiceHealth},

@@ -111,6 +111,21 @@ impl Target {
     }
 }
 
+impl Cause {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ServerDown => "server-down",
+            Self::ServiceDown => "service-down",
+            Self::VipMissing => "vip-missing",
+            Self::NoTunnelDevice => "no-tunnel-device",
+            Self::WrongGateway => "wrong-gateway",
+            Self::NoRoute(_) => "no-route",
+        }
+    }
+}
+
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

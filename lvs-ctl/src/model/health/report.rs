@@ -1,5 +1,7 @@
 //! The health of real servers as it is shown.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +27,9 @@ pub struct DestReport {
     pub held_ms: Option<u64>,
     /// Its share of its weight while it starts slowly, of 1000.
     pub share_permille: u16,
+    /// How often it went down since the controller has had it.
+    #[serde(default)]
+    pub downs: u64,
     /// What is wrong with the way to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -43,6 +48,9 @@ pub struct CheckReport {
     pub health: Health,
     /// How often it was made since the controller has had it.
     pub runs: u64,
+    /// How often it failed since then, by [`Failure::code`](super::Failure::code).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, u64>,
     /// The last result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastResult>,

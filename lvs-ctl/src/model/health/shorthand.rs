@@ -50,6 +50,15 @@ impl CheckSpec {
         (text.parse().as_ref() == Ok(self)).then_some(text)
     }
 
+    /// What it is called: its word, whenever and from wherever it is made; else its type.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let Self { kind, address, port, path, host, name, record, command, .. } = self.clone();
+        let plain =
+            Self { kind, address, port, path, host, name, record, command, ..Self::default() };
+        plain.shorthand().unwrap_or_else(|| self.kind.name().to_owned())
+    }
+
     fn take(&mut self, rest: &str) -> Result<(), WrongCheck> {
         match self.kind {
             CheckType::Http | CheckType::Https => self.take_url(rest)?,
@@ -139,6 +148,13 @@ mod tests {
         }
         let spec = CheckSpec { rise: Some(2), ..CheckSpec::of(CheckType::Tcp) };
         assert_eq!(spec.shorthand(), None, "no word says all of it");
+        assert_eq!(spec.label(), "tcp");
+        let spec = CheckSpec { fall: Some(1), ..text_of("http:/healthz") };
+        assert_eq!(spec.label(), "http:/healthz");
+    }
+
+    fn text_of(text: &str) -> CheckSpec {
+        text.parse().unwrap()
     }
 
     #[test]

@@ -146,8 +146,8 @@ impl Target for LvsCtl {
 
     fn feed(&mut self, input: &[u8]) -> Result<String> {
         let text = String::from_utf8_lossy(input);
-        // These wait, for connections to end, or read files that are the user's.
-        let reads = ["drain", "restore", "apply"];
+        // These wait, for connections to end or for nothing, or read files that are the user's.
+        let reads = ["drain", "restore", "apply", "--watch"];
         let words = text.split([' ', '\n']).filter(|word| !reads.contains(word));
         let line = match Line::try_parse_from(["lvs-ctl"].into_iter().chain(words)) {
             Ok(line) => line,
