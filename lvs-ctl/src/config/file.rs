@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    checking::FileChecking,
     doors::{Api, MetricsDoor},
     mistake::Fault,
     place::Key,
@@ -54,6 +55,9 @@ pub struct File {
     /// Metrics for Prometheus.
     #[serde(default, skip_serializing_if = "MetricsDoor::is_empty")]
     pub metrics: MetricsDoor,
+    /// How the director checks, whatever the service.
+    #[serde(default, skip_serializing_if = "FileChecking::is_empty")]
+    pub health: FileChecking,
     /// Timeouts of connections; those left out stay as they are.
     #[serde(default, skip_serializing_if = "FileTimeouts::is_empty")]
     pub timeouts: FileTimeouts,
@@ -209,6 +213,7 @@ impl File {
         let permissions = self.socket.permissions();
         permissions.map_err(|message| Fault::new(&socket.name("mode"), message))?;
         self.api.check(&root.name("api"))?;
+        self.health.check(&root.name("health"))?;
         let FileTimeouts { tcp, tcp_fin, udp } = self.timeouts;
         for (name, timeout) in [("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)] {
             within(timeout, SECONDS_MAX, " seconds", &root.name("timeouts").name(name))?;

@@ -6,6 +6,7 @@
 //! | [`probe`] | what is done there, a file for each kind |
 //! | `attend` | one check, made again and again |
 //! | `patient` | one real server: what follows from all its checks |
+//! | [`early`] | checks that connections ask for |
 //! | `supervisor` | all of them, as the director's rules have it |
 //!
 //! The pure parts, and the words of the rules, are in [`crate::model::health`]; what packets see of
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod attend;
+pub mod early;
 mod patient;
 pub mod probe;
 mod scatter;
