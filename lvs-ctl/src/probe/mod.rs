@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::{
     dataplane::kernel::probing::{Found, Probing},
     director::{Handle, Wanted},
-    health::ways::{Direct, Ways},
+    health::ways::{Direct, NO_PORT, Ways},
     model::{
         Method, Network, ServiceId,
         health::{Cause, Errand, NoWay, Target, Transport, Via},
@@ -53,8 +53,8 @@ impl ThroughService {
         let own = if port == 0 { errand.dest.addr.port } else { port };
         let port = errand.port.unwrap_or(own);
         match errand.transport {
-            Transport::Icmp => Ok(Way { found, vip, port: 0 }),
-            _ if port == 0 => Err(NoWay::Unknown("no port is said".into())),
+            Transport::Icmp | Transport::Any => Ok(Way { found, vip, port: 0 }),
+            _ if port == 0 => Err(NoWay::Unknown(NO_PORT.into())),
             _ => Ok(Way { found, vip, port }),
         }
     }
@@ -69,9 +69,14 @@ impl ThroughService {
                 |why| NoWay::Broken(Cause::NoRoute(why.clone())),
             ));
         };
-        if !self.network.borrow().carriers.contains_key(&interface) {
-            let why = "its interface does not carry the program, which would see the answers";
-            return Err(NoWay::Unknown(why.into()));
+        let network = self.network.borrow();
+        if !network.carriers.contains_key(&interface) {
+            let name = network.name(interface);
+            let why = format!(
+                "{name}, toward it, does not carry the program, which would see the answers: \
+                    --interface {name}"
+            );
+            return Err(NoWay::Unknown(why));
         }
         let from = way.found.from;
         let is_own =
@@ -111,7 +116,8 @@ impl Ways for ThroughService {
             }
             let protocol = protocol(errand.transport, way.vip.is_ipv4());
             let outcome = self.probing.outcome(way.found.slot, way.port, protocol);
-            diagnosis::cause(errand, outcome.unwrap_or_default()).await
+            let stand_in = SocketAddr::new(way.found.stand_in, way.port);
+            diagnosis::cause(errand, outcome.unwrap_or_default(), stand_in).await
         })
     }
 }
@@ -123,5 +129,6 @@ const fn protocol(transport: Transport, is_v4: bool) -> u8 {
         Transport::Udp => protocol::UDP,
         Transport::Icmp if is_v4 => protocol::ICMP,
         Transport::Icmp => protocol::ICMPV6,
+        Transport::Any => 0,
     }
 }
