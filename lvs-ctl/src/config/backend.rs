@@ -123,11 +123,11 @@ impl FileBackend {
     }
 
     /// How the real server that stands at `key` is checked.
-    pub(super) fn health(&self, key: &Key) -> Result<DestHealth, Fault> {
+    pub(super) fn health(&self, service: &ServiceId, key: &Key) -> Result<DestHealth, Fault> {
         let key = key.name("check");
-        let checks = self.check.as_ref().map(|check| check.judged(&key)).transpose()?;
+        let checks = self.check.as_ref().map(|check| check.judged(service, &key)).transpose()?;
         let health = DestHealth { checks, backup: self.backup };
-        health.judge().map_err(|wrong| Fault::new(&key, wrong.message))?;
+        health.judge(service).map_err(|wrong| Fault::new(&key, wrong.message))?;
         Ok(health)
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{mistake::Fault, place::Key};
-use crate::model::health::CheckSpec;
+use crate::model::{ServiceId, health::CheckSpec};
 
 /// Checks as the file says them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,11 +31,12 @@ impl Checks {
         self.specs.is_empty()
     }
 
-    /// The checks that stand at `key`, judged.
-    pub(super) fn judged(&self, key: &Key) -> Result<Vec<CheckSpec>, Fault> {
+    /// The checks of a service that stand at `key`, judged.
+    pub(super) fn judged(&self, service: &ServiceId, key: &Key) -> Result<Vec<CheckSpec>, Fault> {
         for (index, spec) in self.specs.iter().enumerate() {
             let key = if self.is_list { key.index(index) } else { key.clone() };
-            spec.read().map_err(|wrong| Fault::new(&key.name(wrong.field), wrong.message))?;
+            let read = spec.read_in(service);
+            read.map_err(|wrong| Fault::new(&key.name(wrong.field), wrong.message))?;
         }
         Ok(self.specs.clone())
     }

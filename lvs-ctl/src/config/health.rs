@@ -92,7 +92,7 @@ impl FileHealth {
         let sorry = self.sorry_server.as_ref();
         let sorry_server = sorry.map(|sorry| sorry.dest(id, &sorry_key)).transpose()?;
         let sorry_checks = sorry.and_then(|sorry| sorry.check.as_ref());
-        let sorry_checks = sorry_checks.map(|checks| checks.judged(&sorry_key.name("check")));
+        let sorry_checks = sorry_checks.map(|checks| checks.judged(&id, &sorry_key.name("check")));
         if sorry.is_some_and(|sorry| sorry.backup) {
             return Err(Fault::new(&sorry_key.name("backup"), "a sorry server is none"));
         }
@@ -108,9 +108,9 @@ impl FileHealth {
             sorry_checks: sorry_checks.transpose()?.unwrap_or_default(),
         };
         policy.judge().map_err(|wrong| Fault::new(&own.name(wrong.field), wrong.message))?;
-        let checks = checks.judged(&key.name("check"))?;
+        let checks = checks.judged(&id, &key.name("check"))?;
         let health = ServiceHealth { checks, policy };
-        health.judge().map_err(|wrong| Fault::new(&key.name(wrong.field), wrong.message))?;
+        health.judge(&id).map_err(|wrong| Fault::new(&key.name(wrong.field), wrong.message))?;
         Ok(health)
     }
 }

@@ -81,6 +81,27 @@ fn a_wrong_check_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn a_service_of_a_mark_is_checked_direct() {
+    let of_mark = |lines: &str| {
+        Config::parse("lvs.toml", format!("[[service]]\nlisten = \"fwmark:7\"\n{lines}"))
+    };
+    of_mark("check = \"tcp\"").unwrap();
+    for (lines, place) in [
+        ("check = { type = \"tcp\", via = \"service\" }", "3:31: service[0].check.via"),
+        (
+            "[[service.backend]]\naddress = \"192.0.2.11\"\n[[service.backend.check]]\n\
+                type = \"tcp\"\nvia = \"service\"",
+            "7:7: service[0].backend[0].check[0].via",
+        ),
+    ] {
+        let refused = of_mark(lines).unwrap_err().to_string();
+        let why = "a service of a firewall mark has no VIP to check through: its checks go direct";
+        let expected = format!("lvs.toml:{place}: {why}");
+        assert!(refused.starts_with(&expected), "{refused}\n{expected}");
+    }
+}
+
 const ALL: &str = "check = [\"http://www.example.com/\", { type = \"tcp\", fall = 3 }]\n\
     [service.health]\non_down = \"remove\"\nreset = true\nall_down = \"sorry\"\nquorum = 3\n\
     hysteresis = 1\nslow_start = \"30s\"\ndamping = { flaps = 3, within = \"5m\", hold = \"1m\" }\n\

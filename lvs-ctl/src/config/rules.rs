@@ -90,7 +90,7 @@ fn declared(entry: &FileService, key: &Key) -> Result<Declared, Fault> {
             return Err(Fault::new(&key, format!("{} is there twice", dest.addr)));
         }
         dests.push(dest);
-        dest_health.push(entry.health(&key)?);
+        dest_health.push(entry.health(&service.id, &key)?);
     }
     Ok(Declared { service, dests, health, dest_health })
 }

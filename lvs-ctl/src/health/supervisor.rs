@@ -127,7 +127,8 @@ impl Supervisor {
                     let health = known.map_or(wanted.known, |known| known.health());
                     self.end(id, |ended| *ended == key);
                     let checks = wanted.checks.iter().cloned();
-                    let checks = checks.filter_map(|spec| spec.read().ok().map(|it| (spec, it)));
+                    let checks =
+                        checks.filter_map(|spec| spec.read_in(&id).ok().map(|it| (spec, it)));
                     let patient = Arc::new(Patient::new(
                         id,
                         wanted.dest,

@@ -6,7 +6,7 @@ use futures_util::future::{self, BoxFuture};
 
 use crate::model::{
     DestAddr, ServiceId,
-    health::{Cause, Errand, NoWay, Target},
+    health::{Cause, Errand, NoWay, Target, Transport},
 };
 
 /// Knows the ways to real servers.
@@ -26,6 +26,9 @@ pub trait Ways: Send + Sync {
     fn follow(&self, _checked: &[(ServiceId, DestAddr)]) {}
 }
 
+/// Why a real server of every port cannot be checked at any.
+pub(crate) const NO_PORT: &str = "the real server takes every port: the check needs one of its own";
+
 /// The real server's own address and port, whatever the errand says.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Direct;
@@ -34,6 +37,9 @@ impl Ways for Direct {
     fn way(&self, errand: &Errand) -> Result<Target, NoWay> {
         let address = errand.address.unwrap_or(errand.dest.addr.address);
         let port = errand.port.unwrap_or(errand.dest.addr.port);
+        if port == 0 && matches!(errand.transport, Transport::Tcp | Transport::Udp) {
+            return Err(NoWay::Unknown(NO_PORT.into()));
+        }
         Ok(Target::plain(SocketAddr::new(address, port)))
     }
 

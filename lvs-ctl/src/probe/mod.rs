@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::{
     dataplane::kernel::probing::{Found, Probing},
     director::{Handle, Wanted},
-    health::ways::{Direct, Ways},
+    health::ways::{Direct, NO_PORT, Ways},
     model::{
         Method, Network, ServiceId,
         health::{Cause, Errand, NoWay, Target, Transport, Via},
@@ -53,8 +53,8 @@ impl ThroughService {
         let own = if port == 0 { errand.dest.addr.port } else { port };
         let port = errand.port.unwrap_or(own);
         match errand.transport {
-            Transport::Icmp => Ok(Way { found, vip, port: 0 }),
-            _ if port == 0 => Err(NoWay::Unknown("no port is said".into())),
+            Transport::Icmp | Transport::Any => Ok(Way { found, vip, port: 0 }),
+            _ if port == 0 => Err(NoWay::Unknown(NO_PORT.into())),
             _ => Ok(Way { found, vip, port }),
         }
     }
@@ -123,5 +123,6 @@ const fn protocol(transport: Transport, is_v4: bool) -> u8 {
         Transport::Udp => protocol::UDP,
         Transport::Icmp if is_v4 => protocol::ICMP,
         Transport::Icmp => protocol::ICMPV6,
+        Transport::Any => 0,
     }
 }

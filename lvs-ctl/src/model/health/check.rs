@@ -3,6 +3,7 @@
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf};
 
 use super::{CheckSpec, CheckType, Span, Transport, Via, valid};
+use crate::model::ServiceId;
 
 /// A check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,9 +153,8 @@ impl Kind {
         match self {
             Self::Udp(..) | Self::Dns(_) => Transport::Udp,
             Self::Icmp => Transport::Icmp,
-            Self::Tcp | Self::Http(_) | Self::Smtp(_) | Self::Exchange(_) | Self::Exec(_) => {
-                Transport::Tcp
-            }
+            Self::Tcp | Self::Http(_) | Self::Smtp(_) | Self::Exchange(_) => Transport::Tcp,
+            Self::Exec(_) => Transport::Any,
         }
     }
 }
@@ -241,6 +241,23 @@ impl CheckSpec {
             port: valid::port(self.port)?,
             source: self.source,
         })
+    }
+
+    /// The check that it says, in this service.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; or the service has no VIP to check through.
+    pub fn read_in(&self, service: &ServiceId) -> Result<Check, WrongCheck> {
+        let check = self.read()?;
+        match (service, self.via) {
+            (ServiceId::Mark { .. }, Some(Via::Service)) => {
+                let message = "a service of a firewall mark has no VIP to check through: its checks \
+                    go direct";
+                Err(WrongCheck::new("via", message))
+            }
+            (ServiceId::Mark { .. }, _) => Ok(Check { via: Via::Direct, ..check }),
+            (ServiceId::Address { .. }, _) => Ok(check),
+        }
     }
 
     fn read_via(&self) -> Result<Via, WrongCheck> {

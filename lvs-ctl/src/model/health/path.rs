@@ -44,6 +44,8 @@ pub enum Transport {
     Udp,
     /// ICMP echo, of the address's family.
     Icmp,
+    /// Whatever a program does.
+    Any,
 }
 
 /// What a way is wanted for: one check of one real server.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{CheckSpec, Span, WrongCheck};
-use crate::model::Dest;
+use crate::model::{Dest, ServiceId};
 
 /// How a service's real servers are checked, and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -171,13 +171,13 @@ impl ServiceHealth {
         *self == Self::default()
     }
 
-    /// Whether it makes sense.
+    /// Whether it makes sense in this service.
     ///
     /// # Errors
     /// The first field that makes none.
-    pub fn judge(&self) -> Result<(), WrongCheck> {
-        judge(&self.checks)?;
-        judge(&self.policy.sorry_checks)?;
+    pub fn judge(&self, service: &ServiceId) -> Result<(), WrongCheck> {
+        judge(&self.checks, service)?;
+        judge(&self.policy.sorry_checks, service)?;
         self.policy.judge()
     }
 }
@@ -189,19 +189,19 @@ impl DestHealth {
         *self == Self::default()
     }
 
-    /// Whether it makes sense.
+    /// Whether it makes sense in this service.
     ///
     /// # Errors
     /// The first field that makes none.
-    pub fn judge(&self) -> Result<(), WrongCheck> {
-        judge(self.checks.as_deref().unwrap_or_default())
+    pub fn judge(&self, service: &ServiceId) -> Result<(), WrongCheck> {
+        judge(self.checks.as_deref().unwrap_or_default(), service)
     }
 }
 
-fn judge(checks: &[CheckSpec]) -> Result<(), WrongCheck> {
+fn judge(checks: &[CheckSpec], service: &ServiceId) -> Result<(), WrongCheck> {
     const MOST: usize = 16;
     if checks.len() > MOST {
         return Err(WrongCheck::new("check", format!("more than {MOST} checks")));
     }
-    checks.iter().try_for_each(|spec| spec.read().map(drop))
+    checks.iter().try_for_each(|spec| spec.read_in(service).map(drop))
 }

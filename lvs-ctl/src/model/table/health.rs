@@ -60,7 +60,7 @@ impl Table {
         health: &ServiceHealth,
     ) -> Result<Effect, Invalid> {
         let entry = self.services.get_mut(id).ok_or(Invalid::ServiceNotDefined)?;
-        health.judge()?;
+        health.judge(id)?;
         if let Some(sorry) = &health.policy.sorry_server {
             super::check::family(*id, sorry, &self.daemons)?;
             super::check::ranges(sorry)?;
@@ -76,7 +76,7 @@ impl Table {
         health: &DestHealth,
     ) -> Result<Effect, Invalid> {
         let entry = self.with_dest(id, addr)?;
-        health.judge()?;
+        health.judge(id)?;
         let health = Arc::new(health.clone());
         Arc::make_mut(entry).edit_rules(*addr, |rules| rules.health = health);
         Ok(Effect::Service(*id))
