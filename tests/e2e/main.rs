@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod absent;
 mod auto;
 mod captures;
 mod cluster;

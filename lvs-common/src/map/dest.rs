@@ -49,7 +49,7 @@ pub struct Dest {
     pub address: Addr,
     /// Slot in `NEXT_HOPS`.
     pub next_hop: u32,
-    /// [`Self::USED`], and [`Self::AVAILABLE`] or not; zero in a free slot.
+    /// [`Self::USED`], and [`Self::AVAILABLE`], [`Self::PROBED`] or neither; zero in a free slot.
     pub flags: u32,
     /// Upper connection threshold, `-x`; 0 is none.
     pub upper: u32,
@@ -79,6 +79,10 @@ impl Dest {
     /// packets are dropped until it is added again.
     pub const AVAILABLE: u32 = 1;
 
+    /// The real server is in no list, and connections are as to one that is gone; but health checks
+    /// reach it.
+    pub const PROBED: u32 = 4;
+
     /// The thresholds, as the rule about them wants them.
     #[inline(always)]
     #[must_use]
@@ -91,5 +95,12 @@ impl Dest {
     #[must_use]
     pub const fn is_available(&self) -> bool {
         self.flags & Self::AVAILABLE != 0
+    }
+
+    /// Whether health checks reach the real server.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_probed(&self) -> bool {
+        self.flags & (Self::AVAILABLE | Self::PROBED) != 0
     }
 }

@@ -107,8 +107,9 @@ impl DataPlane for Memory {
 
     fn addresses(&self) -> BTreeSet<IpAddr> {
         let state = self.state();
-        let pools = state.table.services().flat_map(|service| service.pool.iter());
-        pools.map(|real| real.dest.addr.address).collect()
+        let pools = state.table.services().map(|service| &service.pool);
+        let dests = pools.flat_map(|pool| pool.iter().map(|real| &real.dest).chain(pool.aside()));
+        dests.map(|dest| dest.addr.address).collect()
     }
 
     fn unknown(&self) -> usize {

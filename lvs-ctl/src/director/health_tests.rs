@@ -113,6 +113,13 @@ impl Bench {
         pool.iter().map(word).collect::<Vec<_>>().join(" ")
     }
 
+    /// Those that get no packets but are checked.
+    fn aside(&self) -> Vec<DestAddr> {
+        let state = self.plane.state();
+        let pool = &state.table.get(&web()).unwrap().pool;
+        pool.aside().iter().map(|dest| dest.addr).collect()
+    }
+
     /// The same as `ipvsadm -Ln` shows them.
     fn shown(&self) -> String {
         let listing = self.director.listing(&ListQuery::default()).unwrap();
@@ -262,6 +269,34 @@ fn a_sorry_server_comes_and_goes_and_is_no_rule() {
     assert_eq!(bench.seen(), "4:2");
     bench.up(1);
     assert_eq!(bench.seen(), "1:3 4:2");
+}
+
+#[test]
+fn what_is_absent_and_an_idle_sorry_server_can_still_be_checked() {
+    let sorry_checks = vec![CheckSpec::of(CheckType::Tcp)];
+    let sorry_server = Some(dest(99, 1));
+    let terms = Policy { all_down: AllDown::Sorry, sorry_server, sorry_checks, ..removing() };
+    let mut bench = Bench::new(terms);
+    assert_eq!(bench.aside(), [rs(99)]);
+    bench.down(1);
+    assert_eq!(bench.aside(), [rs(1), rs(99)]);
+    assert!(bench.plane.addresses().contains(&rs(1).address), "its way is looked for");
+    let others = ServiceId::Mark { mark: 9, family: crate::model::Family::Ipv4 };
+    let scheduler = bench.director.table.get(&web()).unwrap().service.clone();
+    bench.change(&[Change::AddService(Service { id: others, ..scheduler })]);
+    assert_eq!(bench.aside(), [rs(1), rs(99)], "whatever happens to others");
+    bench.down(2);
+    assert_eq!((bench.seen(), bench.aside()), ("99:1".into(), vec![rs(2), rs(1)]));
+    bench.up(1);
+    bench.up(2);
+    assert_eq!(bench.aside(), [rs(99)]);
+    bench.change(&[
+        policy(removing()),
+        Change::SetAdmin { service: web(), dest: rs(2), admin: Admin::Maintenance },
+    ]);
+    assert_eq!((bench.seen(), bench.aside()), ("1:3".into(), vec![rs(2)]));
+    bench.change(&[delete(2)]);
+    assert_eq!(bench.aside(), []);
 }
 
 #[test]

@@ -240,26 +240,35 @@ impl Known {
         (Self { gate, standing, told, ..next }, returned)
     }
 
-    /// The service's pool as packets see it.
+    /// The service's pool as packets see it, and aside whoever is checked without being in it.
     fn pool(&self, entry: &VirtualService) -> Pool {
-        let sorry = entry.health.policy.sorry_server.filter(|_| self.standing.is_sorry);
-        let seen = entry.pool.iter().filter_map(|real| {
-            let gets = match sorry {
-                Some(sorry) if sorry.addr == real.dest.addr => Effective::Weight(sorry.weight),
-                _ => self.gets(&real.dest.addr).unwrap_or(Effective::Weight(real.dest.weight)),
-            };
-            match gets {
-                Effective::Weight(weight) => {
-                    let dest = Dest { weight, ..real.dest };
-                    Some(PoolEntry { dest, ..*real })
-                }
-                Effective::Absent => None,
+        let wanted = entry.health.policy.sorry_server;
+        let sorry = wanted.filter(|_| self.standing.is_sorry);
+        let gets = |real: &PoolEntry| match sorry {
+            Some(sorry) if sorry.addr == real.dest.addr => Effective::Weight(sorry.weight),
+            _ => self.gets(&real.dest.addr).unwrap_or(Effective::Weight(real.dest.weight)),
+        };
+        let seen = entry.pool.iter().filter_map(|real| match gets(real) {
+            Effective::Weight(weight) => {
+                let dest = Dest { weight, ..real.dest };
+                Some(PoolEntry { dest, ..*real })
             }
+            Effective::Absent => None,
         });
-        let sorry = sorry.filter(|sorry| entry.pool.get(&sorry.addr).is_none());
+        let is_other = |sorry: &Dest| entry.pool.get(&sorry.addr).is_none();
+        let idle = wanted.filter(|sorry| {
+            !self.standing.is_sorry
+                && is_other(sorry)
+                && !entry.health.policy.sorry_checks.is_empty()
+        });
+        let absent = entry.pool.iter().filter(|real| {
+            gets(real) == Effective::Absent && !entry.checks(&real.dest.addr).is_empty()
+        });
+        let aside = absent.map(|real| real.dest).chain(idle).collect();
+        let sorry = sorry.filter(is_other);
         let sorry =
             sorry.map(|dest| PoolEntry { dest, serial: SORRY, edits: 0, last_weight: dest.weight });
-        Pool::of(seen.chain(sorry))
+        Pool::of(seen.chain(sorry)).with_aside(aside)
     }
 
     /// What a real server gets.

@@ -8,9 +8,9 @@ use super::{
     patient::Patient,
     probe::{self, Probe, Trip},
     scatter::Scatter,
-    ways::{Direct, Ways},
+    ways::Ways,
 };
-use crate::model::health::{Check, Errand, Failure, Health, NoWay, Outcome, Target, Via};
+use crate::model::health::{Check, Errand, Failure, NoWay, Outcome, Target};
 
 /// How long looking for the cause of a failure may take.
 const DIAGNOSIS: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(super) async fn attend(
         patient.due(index, None);
         let begun = Instant::now();
         let errand = errand(&patient, check);
-        let way = way(&*ways, &errand, patient.health());
+        let way = ways.way(&errand);
         let outcome = once(&*probe, way, &errand, check).await;
         let (pause, asks) = patient.note(index, begun, outcome);
         if asks {
@@ -43,17 +43,6 @@ pub(super) async fn attend(
         }
         // From beginning to beginning; what took longer is not made up for.
         due = begun + scatter.shortened(pause, check.timing.jitter_percent);
-    }
-}
-
-/// The way on `errand`. A real server that was taken out of its list is no longer reached through its
-/// service: whether it is there again is found out at its own address.
-fn way(ways: &dyn Ways, errand: &Errand, known: Health) -> Result<Target, NoWay> {
-    match ways.way(errand) {
-        Err(NoWay::Unknown(_)) if known == Health::Down && errand.via == Via::Service => {
-            Direct.way(errand)
-        }
-        way => way,
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Dest, DestAddr};
 pub struct Pool {
     by_serial: BTreeMap<u64, PoolEntry>,
     by_addr: HashMap<DestAddr, u64>,
+    aside: Vec<Dest>,
 }
 
 /// A real server with what its history says.
@@ -100,6 +101,18 @@ impl Pool {
             pool.by_serial.insert(entry.serial, entry);
         }
         pool
+    }
+
+    /// The same pool, with these real servers aside; none of their addresses is in the pool.
+    #[must_use]
+    pub fn with_aside(self, aside: Vec<Dest>) -> Self {
+        Self { aside, ..self }
+    }
+
+    /// Real servers that are not in the pool, and get no packets, but are checked.
+    #[must_use]
+    pub fn aside(&self) -> &[Dest] {
+        &self.aside
     }
 
     /// Takes out the one at `addr`; false if there is none.

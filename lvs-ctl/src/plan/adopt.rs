@@ -57,6 +57,7 @@ impl Planner {
             let addr = DestAddr { address: value.address.ip(), port: value.port.get() };
             planner.dests.set((value.service, addr), Known { slot, value });
         }
+        let mut aside = planner.dests.aside();
         for (key, value, pool) in found.services {
             let Ok(kind) = Kind::try_from(value.scheduler) else {
                 continue;
@@ -73,10 +74,15 @@ impl Planner {
                     edits: 0,
                 });
                 let list = list.collect();
-                let service = Planned { value, kind, list, table_units, serial: None };
+                let aside = aside.remove(&key).unwrap_or_default();
+                let service = Planned { value, kind, list, aside, table_units, serial: None };
                 planner.services.insert(key, service);
                 planner.kinds.join(compile::kind(key));
             }
+        }
+        // Of services that are nowhere.
+        for slot in aside.into_values().flatten() {
+            planner.dests.retire(slot);
         }
         planner
     }

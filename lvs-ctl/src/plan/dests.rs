@@ -14,11 +14,11 @@ pub(super) type DestKey = (ServiceKey, DestAddr);
 pub(super) struct Dests {
     known: HashMap<DestKey, Known>,
     keys: HashMap<u32, DestKey>,
-    /// Slots of those that are in no list any more.
+    /// Slots of those that are in no list any more, and not held aside either.
     gone: BTreeSet<u32>,
 }
 
-/// A real server that has a slot: listed, or gone but with connections.
+/// A real server that has a slot: listed, held aside, or gone but with connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) slot: u32,
@@ -33,7 +33,7 @@ impl Dests {
     /// A new real server, or a new value of one that has its slot already.
     pub(super) fn set(&mut self, key: DestKey, known: Known) {
         self.keys.insert(known.slot, key);
-        if known.value.is_available() {
+        if known.value.is_probed() {
             self.gone.remove(&known.slot);
         } else {
             self.gone.insert(known.slot);
@@ -51,6 +51,17 @@ impl Dests {
         let value = self.edit(slot, |value| value.flags = map::Dest::USED)?;
         self.gone.insert(slot);
         Some(value)
+    }
+
+    /// The slots of those that are held aside, by service.
+    pub(super) fn aside(&self) -> HashMap<ServiceKey, Vec<u32>> {
+        let mut aside: HashMap<_, Vec<u32>> = HashMap::new();
+        for ((service, _), known) in &self.known {
+            if known.value.is_probed() && !known.value.is_available() {
+                aside.entry(*service).or_default().push(known.slot);
+            }
+        }
+        aside
     }
 
     /// Forgets the one in this slot.

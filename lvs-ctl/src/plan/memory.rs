@@ -60,7 +60,7 @@ mod tests {
     /// A service of this scheduler, in its first era.
     fn planned(kind: Kind, serial: Option<u64>) -> Planned {
         let value = map::Service { era: 1, ..map::Service::default() };
-        Planned { value, kind, list: Vec::new(), table_units: 0, serial }
+        Planned { value, kind, list: Vec::new(), aside: Vec::new(), table_units: 0, serial }
     }
 
     #[test]

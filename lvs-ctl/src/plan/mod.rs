@@ -8,6 +8,7 @@
 //! | [`planner`] | who has which slot; a change into writes |
 //! | [`adopt`] | what another controller left |
 //! | `dests` | the real servers that have a slot |
+//! | `places` | who of a service's real servers gets one, and who keeps it |
 //! | `hops` | the next hop of each real server's address |
 //! | `kinds` | which kinds of services there are |
 //! | [`compile`] | one rule to one map value |
@@ -27,6 +28,7 @@ pub mod hops;
 mod kinds;
 pub mod marks;
 pub mod memory;
+mod places;
 pub mod planner;
 pub mod slots;
 pub mod table;

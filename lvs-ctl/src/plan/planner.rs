@@ -1,14 +1,11 @@
 //! The planner: remembers which slot each rule has, and says which writes a change takes.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::{collections::HashMap, net::IpAddr};
 
 use lvs_common::{
     map::{
         self, MAX_BUCKETS, MAX_DESTS, MAX_MARK_RULES, MAX_POOL, MAX_POOL_ENTRIES, MAX_SERVICES,
-        Method, NextHop, PoolEntry, ServiceKey,
+        NextHop, PoolEntry, ServiceKey,
     },
     sched::Kind,
 };
@@ -16,7 +13,7 @@ use lvs_common::{
 use super::{
     Op, PlanError, adopt, compile,
     cursor::{self, Listed},
-    dests::{Dests, Known},
+    dests::Dests,
     extents::Extents,
     hops::Hops,
     kinds::Kinds,
@@ -49,6 +46,8 @@ pub(super) struct Planned {
     pub(super) value: map::Service,
     pub(super) kind: Kind,
     pub(super) list: Vec<Listed>,
+    /// Slots of real servers that are checked, but in no list.
+    pub(super) aside: Vec<u32>,
     /// Buckets of the scheduler's table, in units.
     pub(super) table_units: u32,
     /// Its serial number, and those in the list are known; or it was found in the maps.
@@ -205,8 +204,11 @@ impl Planner {
             units += table::units(compile::scheduler(&entry.service)?);
             for real in entry.pool.iter() {
                 compile::dest(key, &real.dest, NextHop::UNRESOLVED)?;
-                slots += u32::from(self.dests.get(&(key, real.dest.addr)).is_none());
             }
+            let listed = entry.pool.iter().map(|real| &real.dest);
+            let new = listed.chain(entry.pool.aside());
+            let new = new.filter(|dest| self.dests.get(&(key, dest.addr)).is_none());
+            slots += capacity(new.count());
             let len = capacity(entry.pool.len());
             if len > MAX_POOL {
                 return Err(PlanError::TooMany(MAX_POOL));
@@ -232,7 +234,8 @@ impl Planner {
         let kind = compile::scheduler(&entry.service)?;
         let before = self.services.remove(&key);
         let list = self.list(key, entry, ops)?;
-        self.retire(before.as_ref(), &list, ops);
+        let aside = self.aside(key, entry, ops)?;
+        self.retire(before.as_ref(), &list, &aside, ops);
 
         if before.is_none() {
             self.kinds.join(compile::kind(key));
@@ -289,7 +292,8 @@ impl Planner {
         if let Some(before) = before {
             self.give(&before);
         }
-        let planned = Planned { value, kind, list, table_units, serial: Some(entry.serial) };
+        let serial = Some(entry.serial);
+        let planned = Planned { value, kind, list, aside, table_units, serial };
         self.services.insert(key, planned);
         Ok(())
     }
@@ -298,7 +302,7 @@ impl Planner {
         let Some(before) = self.services.remove(&key) else { return };
         self.kinds.leave(compile::kind(key));
         ops.push(Op::NoService(key));
-        self.retire(Some(&before), &[], ops);
+        self.retire(Some(&before), &[], &[], ops);
         self.give(&before);
         self.service_slots.give(before.value.slot);
     }
@@ -308,59 +312,12 @@ impl Planner {
         self.pools.give(before.value.pool, before.value.len);
         self.tables.give(before.value.table / table::UNIT, before.table_units);
     }
-
-    /// Slots for a service's real servers, newest first: those that they have or had, or new ones.
-    fn list(
-        &mut self,
-        key: ServiceKey,
-        entry: &VirtualService,
-        ops: &mut Vec<Op>,
-    ) -> Result<Vec<Listed>, PlanError> {
-        let mut list = Vec::with_capacity(entry.pool.len());
-        // Others do not look at them, and need not have all their real servers written anew.
-        let has_positions = remembers(compile::scheduler(&entry.service)?);
-        for (position, real) in (0..).zip(entry.pool.iter()) {
-            let addr = real.dest.addr;
-            let slot = if let Some(known) = self.dests.get(&(key, addr)) {
-                known.slot
-            } else {
-                let capacity = self.dest_slots.capacity();
-                let slot = self.dest_slots.take();
-                let slot = slot.ok_or(PlanError::NoRoom { what: "real server", capacity })?;
-                ops.push(Op::Fresh(slot));
-                slot
-            };
-            let value = map::Dest {
-                position: if has_positions { position } else { 0 },
-                ..compile::dest(key, &real.dest, self.hops.join(addr.address, slot))?
-            };
-            if self.dests.get(&(key, addr)).is_none_or(|known| known.value != value) {
-                ops.push(Op::Dest(slot, value));
-            }
-            if value.method == Method::MASQ {
-                ops.push(Op::Rip(addr.address));
-            }
-            self.dests.set((key, addr), Known { slot, value });
-            list.push(Listed {
-                slot,
-                weight: real.dest.weight,
-                serial: real.serial,
-                edits: real.edits,
-            });
-        }
-        Ok(list)
-    }
-
-    /// Marks the real servers that are in the old list but not in the new one as gone.
-    fn retire(&mut self, before: Option<&Planned>, list: &[Listed], ops: &mut Vec<Op>) {
-        let kept: BTreeSet<u32> = list.iter().map(|listed| listed.slot).collect();
-        let listed = before.into_iter().flat_map(|planned| &planned.list);
-        for slot in listed.map(|listed| listed.slot).filter(|slot| !kept.contains(slot)) {
-            ops.extend(self.dests.retire(slot).map(|value| Op::Dest(slot, value)));
-        }
-    }
 }
 
 pub(super) fn capacity(places: usize) -> u32 {
     u32::try_from(places).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

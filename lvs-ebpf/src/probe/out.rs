@@ -95,7 +95,7 @@ fn aim_at<T: Probes>(packet: Packet<T::Address>, tables: &T) -> Result<Aim<T::Ad
     let dest = tables.dest(slot).ok_or(NO_STAND_IN)?;
     let service = &dest.service;
     // A firewall mark is of no protocol, and has no address.
-    if !dest.is_available() || service.family != T::Address::FAMILY || service.protocol == 0 {
+    if !dest.is_probed() || service.family != T::Address::FAMILY || service.protocol == 0 {
         return Err(NO_STAND_IN);
     }
     let vip = T::Address::narrow(service.address);

@@ -68,7 +68,7 @@ impl Slots {
     pub(super) fn note(&self, slot: u32, dest: &Dest) {
         let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let key = (dest.service, dest.address, dest.port);
-        if dest.is_available() {
+        if dest.is_probed() {
             slots.insert(key, slot);
         } else if slots.get(&key) == Some(&slot) {
             slots.remove(&key);
