@@ -11,7 +11,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
     time::Duration,
 };
@@ -25,7 +25,7 @@ use lvs_ctl::{
     health::ways::Ways,
     model::{
         Carrier, Change, Checksum, Dest, DestAddr, Hook, Interface, Method, Network, Protocol,
-        SchedulerFlags, Service, ServiceId, Tunnel,
+        SchedulerFlags, Service, ServiceId, StandIns, Tunnel,
         health::{Cause, Errand, NoWay, Transport, Via},
     },
     netlink::{Rtnetlink, link, probe},
@@ -49,6 +49,9 @@ const BEHIND: [(&str, u8); 3] = [("nat", 31), ("lost", 32), ("stray", 33)];
 const NOBODY: u8 = 99;
 const VIP: u8 = 15;
 const NAT_VIP: u8 = 16;
+
+/// Where datagrams are taken.
+const SINK: u16 = 5300;
 
 const GUE: Tunnel = Tunnel::Gue { port: GUE_PORT, checksum: Checksum::None };
 const GRE: Tunnel = Tunnel::Gre { checksum: Checksum::None };
@@ -142,17 +145,15 @@ fn cases(net: Net) -> Vec<Case> {
     let behind = |name| net.at(2, BEHIND.iter().find(|(it, _)| *it == name).unwrap().1);
     let mut cases = Vec::new();
     let mut add = |method, vip, port, rip, wanted| {
-        let service = ServiceId::Address { protocol: Protocol::Tcp, address: net.at(4, vip), port };
+        let (protocol, transport) = match port {
+            SINK => (Protocol::Udp, Transport::Udp),
+            _ => (Protocol::Tcp, Transport::Tcp),
+        };
+        let service = ServiceId::Address { protocol, address: net.at(4, vip), port };
         let addr = DestAddr { address: rip, port };
         let dest = Dest { addr, method, weight: 1, upper_threshold: 0, lower_threshold: 0 };
-        let errand = Errand {
-            service,
-            dest,
-            via: Via::Service,
-            transport: Transport::Tcp,
-            address: None,
-            port: None,
-        };
+        let errand =
+            Errand { service, dest, via: Via::Service, transport, address: None, port: None };
         cases.push(Case { errand, wanted });
     };
     for (method, port) in METHODS {
@@ -166,6 +167,10 @@ fn cases(net: Net) -> Vec<Case> {
     add(Method::Masq, NAT_VIP, 80, behind("nat"), Ok("nat"));
     add(Method::Masq, NAT_VIP, 80, behind("lost"), Err(Cause::WrongGateway));
     add(Method::Masq, NAT_VIP, 80, behind("stray"), Err(Cause::WrongGateway));
+    // Datagrams that somebody takes and nobody answers.
+    for (name, cause) in [("ok", Cause::ServiceDown), ("bare", Cause::VipMissing)] {
+        add(Method::DirectRoute, VIP, SINK, near(name), Err(cause));
+    }
     // Nobody listens there.
     add(Method::DirectRoute, VIP, 81, near("ok"), Err(Cause::ServiceDown));
     add(Method::Masq, NAT_VIP, 81, behind("nat"), Err(Cause::ServiceDown));
@@ -199,6 +204,9 @@ fn told(hook: Hook) {
     });
     let _web: Vec<_> = web.collect();
     let _ends = ["ok", "open"].map(|name| TunnelEnd::start(topology.host(name)).unwrap());
+    let sink =
+        |name| topology.host(name).netns().run(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, SINK)));
+    let _sinks = ["ok", "bare"].map(|name| sink(name).unwrap());
     let mute = topology.host("mute");
     let mac = mute.mac("eth0").unwrap();
     let director = topology.host("director").netns();
@@ -237,8 +245,8 @@ async fn direct(hook: Hook, pin_dir: std::path::PathBuf, cases: Vec<Case>) -> Ve
     }
     kernel.set_network(&network).unwrap();
     let (_tell, told) = watch::channel(network);
-    let device = probe::set_up("a test").await.unwrap();
-    kernel.probe_by(device.far).unwrap();
+    let device = probe::set_up("a test", StandIns::default()).await.unwrap();
+    kernel.probe_by(device.far, StandIns::default()).unwrap();
     let probing = kernel.probing().unwrap();
     let owner = director::Director::new(kernel, Box::new(ThisHost::new()), Options::default());
     let (handle, thread) = director::spawn(owner);
@@ -290,7 +298,7 @@ async fn add(handle: &Handle, cases: &[Case]) {
 async fn check(ways: &impl Ways, case: &Case) -> Result<(), String> {
     let errand = &case.errand;
     let found = match ways.way(errand) {
-        Ok(target) => match timeout(PATIENCE, ask(target.endpoint)).await {
+        Ok(target) => match timeout(PATIENCE, ask(errand.transport, target.endpoint)).await {
             Ok(Ok(name)) => Ok(name),
             failed => {
                 // An error may be on its way.
@@ -306,7 +314,19 @@ async fn check(ways: &impl Ways, case: &Case) -> Result<(), String> {
 }
 
 /// The name of who answers.
-async fn ask(endpoint: SocketAddr) -> std::io::Result<String> {
+async fn ask(transport: Transport, endpoint: SocketAddr) -> std::io::Result<String> {
+    if transport == Transport::Udp {
+        let any: IpAddr = match endpoint {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = tokio::net::UdpSocket::bind((any, 0)).await?;
+        socket.connect(endpoint).await?;
+        socket.send(b"?").await?;
+        let mut answer = [0; 64];
+        let length = socket.recv(&mut answer).await?;
+        return Ok(String::from_utf8_lossy(&answer[..length]).into_owned());
+    }
     let mut stream = TcpStream::connect(endpoint).await?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n").await?;
     let mut answer = String::new();

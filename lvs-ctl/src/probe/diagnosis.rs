@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::model::{
     DestAddr, Method, Tunnel,
-    health::{Cause, Errand},
+    health::{Cause, Errand, Transport},
 };
 
 /// How long the real server may take to answer at its own address: a SYN may be sent a second time.
@@ -51,14 +51,24 @@ enum Fault {
 }
 
 /// The cause, after a look at the real server's own address if that tells more.
-pub(super) async fn cause(errand: &Errand, outcome: Probed) -> Option<Cause> {
+///
+/// A datagram may get no answer where all is well with the path. So whether the VIP answers TCP is asked
+/// first then; and a real server that answers nothing else may be behind a firewall.
+pub(super) async fn cause(errand: &Errand, outcome: Probed, stand_in: SocketAddr) -> Option<Cause> {
     let is_nat = errand.dest.method == Method::Masq;
     match seen(outcome, is_nat) {
         Seen::Nothing => None,
         Seen::Wrong(fault) => Some(fault.into()),
         Seen::Silence => {
             let DestAddr { address, port } = errand.dest.addr;
+            let is_udp = errand.transport == Transport::Udp;
+            if is_udp && answers(stand_in.ip(), stand_in.port()).await {
+                return Some(Cause::ServiceDown);
+            }
             let there = answers(address, port).await;
+            if !there && is_udp {
+                return None;
+            }
             Some(if !there {
                 Cause::ServerDown
             } else if let Method::Tunnel(Tunnel::Gue { port, .. }) = errand.dest.method

@@ -69,9 +69,14 @@ impl ThroughService {
                 |why| NoWay::Broken(Cause::NoRoute(why.clone())),
             ));
         };
-        if !self.network.borrow().carriers.contains_key(&interface) {
-            let why = "its interface does not carry the program, which would see the answers";
-            return Err(NoWay::Unknown(why.into()));
+        let network = self.network.borrow();
+        if !network.carriers.contains_key(&interface) {
+            let name = network.name(interface);
+            let why = format!(
+                "{name}, toward it, does not carry the program, which would see the answers: \
+                    --interface {name}"
+            );
+            return Err(NoWay::Unknown(why));
         }
         let from = way.found.from;
         let is_own =
@@ -111,7 +116,8 @@ impl Ways for ThroughService {
             }
             let protocol = protocol(errand.transport, way.vip.is_ipv4());
             let outcome = self.probing.outcome(way.found.slot, way.port, protocol);
-            diagnosis::cause(errand, outcome.unwrap_or_default()).await
+            let stand_in = SocketAddr::new(way.found.stand_in, way.port);
+            diagnosis::cause(errand, outcome.unwrap_or_default(), stand_in).await
         })
     }
 }

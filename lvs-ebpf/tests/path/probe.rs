@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lvs_common::{
     map::{
-        Method, Probed,
+        Dest, Method, Probed,
         probe::{DEVICE_MAC, FIRST_PORT, NETWORK_V4, near_v4, stand_in_v4},
     },
     net::Be32,
@@ -211,8 +211,16 @@ fn nothing_goes_to_addresses_that_stand_for_nobody() {
     }
     let igmp = frame(near(), stand_in(1)).protocol(2);
     assert_eq!(leave(&mut director, &igmp).0, nobody);
-    director.tables.maps.dests[SLOT].flags = lvs_common::map::Dest::USED;
+    director.tables.maps.dests[SLOT].flags = Dest::USED;
     assert_eq!(leave(&mut director, &syn()).0, nobody);
+}
+
+#[test]
+fn a_check_reaches_who_is_in_no_list_but_held_aside() {
+    let mut director = probing(Method::DIRECT_ROUTE);
+    director.tables.maps.dests[SLOT].flags = Dest::USED | Dest::PROBED;
+    assert_eq!(leave(&mut director, &syn()).0, FORWARDED);
+    assert!(!director.tables.maps.dests[SLOT].is_available());
 }
 
 #[test]
