@@ -65,6 +65,9 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let mut interfaces = Interfaces::wanted(setup);
     interfaces.check().await?;
     let mut links = Links::open().context("cannot watch interfaces")?;
+    if let Some(stand_ins) = setup.stand_ins {
+        probing::refuse_taken(stand_ins).await?;
+    }
     let doors = Doors::open(setup).await?;
     Kernel::is_place(pin_dir)?;
     let _claim = Claim::take(pin_dir)?;
@@ -86,11 +89,13 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     }
     let network = interfaces.network(&links.changed().await?);
     kernel.set_network(&network)?;
-    let probing = probing::set_up(&mut kernel, pin_dir).await;
+    let stand_ins = setup.stand_ins.unwrap_or_default();
+    let probing = probing::set_up(&mut kernel, pin_dir, stand_ins).await;
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
 
-    let sweeper = kernel.sweeper();
+    let mut sweeper = kernel.sweeper();
+    let signs = setup.passive.then(|| sweeper.signs());
     let _sweeping = Sweeping::start(move || {
         sweeper.sweep();
     })?;
@@ -114,6 +119,10 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
     let board = health::Board::default();
+    // Ends with the sweeper, which it hears of.
+    if let Some(signs) = signs {
+        tokio::spawn(health::early::run(signs, board.clone()));
+    }
     let checking = tokio::spawn(health::run(handle.clone(), ways, board.clone()));
     let telling = tokio::spawn(health::hooks::run(handle.clone(), setup.hooks.clone()));
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;

@@ -9,8 +9,8 @@ use common::{
     typed::{PROGRAM, ok, refused, run, run_with},
 };
 use lvs_ctl::model::{
-    Connection, DestAddr, InterfaceStatus, Load, Peer, PlaneStatus, Protocol, ReasonCount,
-    ServiceId,
+    Connection, DestAddr, InterfaceStatus, Load, Peer, PlaneStatus, ProbingStatus, Protocol,
+    ReasonCount, ServiceId,
 };
 
 fn cluster() -> Scratch {
@@ -209,11 +209,17 @@ fn status_shows_what_the_data_plane_says() {
             meaning: "no real server".into(),
             packets: 3,
         }],
+        probing: Some(ProbingStatus {
+            device: Some("lvs-probe".into()),
+            stand_ins: vec!["198.18.0.0/15".into(), "fd00::/64".into()],
+            why: None,
+        }),
         ..PlaneStatus::default()
     };
     let status = ok(&scratch, "status");
     assert!(status.contains("revision 3: 1 virtual services, 2 real servers\n"), "{status}");
     assert!(status.contains("eth0       native  the driver can\n"), "{status}");
+    assert!(status.contains("lvs-probe  198.18.0.0/15 fd00::/64  ok\n"), "{status}");
     assert!(status.contains("no-dest  3        no real server\n"), "{status}");
 }
 

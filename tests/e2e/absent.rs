@@ -1,7 +1,7 @@
 //! Checks of who gets no packets: real servers that have left the list, and a sorry server that nobody needs
 //! go on being checked as clients would reach them.
 
-use std::fs;
+use std::{fs, net::TcpStream, time::Duration};
 
 use lvs_tests::{assert::eventually, prelude::*};
 use serde_json::Value;
@@ -85,4 +85,32 @@ fn who_has_no_vip_stays_out_of_the_list_until_it_has_one_and_so_does_a_sorry_ser
         service["dests"][0]["state"] == "up" && service["sorry"].is_null()
     });
     cluster.client().sequential(DR.to(80), 3).assert_is(&[(name, 3)]);
+}
+
+#[test]
+fn connections_that_nobody_answers_have_their_real_server_checked_at_once() {
+    let cluster = Cluster::told(|topology, settings| {
+        // Beside the lab's other files; the director reads it when it starts.
+        let file = topology.lab().directory().join("passive.toml");
+        let text = format!(
+            "[health]\npassive = true\n[[service]]\nlisten = \"tcp:{}:80\"\nscheduler = \"rr\"\n\
+             check = {{ type = \"tcp\", interval = \"10m\", timeout = \"1s\", fall = 1 }}\n\
+             [[service.backend]]\naddress = \"{}\"\n",
+            DR.vip, DR.servers[0].1
+        );
+        fs::write(&file, text).unwrap();
+        settings.arguments.extend(["--config".to_owned(), file.display().to_string()]);
+    });
+    let [(name, _), _] = DR.servers;
+    wait(&cluster, "its first check succeeds", |service| service["dests"][0]["state"] == "up");
+    cluster.client().sequential(DR.to(80), 2).assert_is(&[(name, 2)]);
+    vip(cluster.topology.host(name), "del");
+    let knock = || {
+        let client = cluster.topology.host("client").netns();
+        client.run(|| {
+            TcpStream::connect_timeout(&DR.to(80), Duration::from_millis(50)).unwrap_err();
+        });
+        (service(&cluster)["dests"][0]["state"] == "down").then_some(())
+    };
+    eventually("it is down long before its next check", SOON, knock).unwrap();
 }

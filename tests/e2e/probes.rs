@@ -1,7 +1,7 @@
 //! The data path of health checks: what a program of the director's host sends to a real server's stand-in
 //! arrives as a client's packet would, and the service notices nothing.
 
-use std::net::IpAddr;
+use std::{fs, net::IpAddr};
 
 use lvs_tests::prelude::*;
 use serde_json::Value;
@@ -88,4 +88,32 @@ fn a_stand_in_outlives_the_controller_and_goes_with_the_data_plane() {
     cluster.director.stop().unwrap();
     cluster.director.detach().unwrap();
     assert!(!devices().contains("lvs-probe"), "{}", devices());
+}
+
+#[test]
+fn stand_ins_are_of_the_networks_that_the_file_names_unless_somebody_has_those() {
+    let mut cluster = Cluster::manual(Mode::Native);
+    let way = BOTH[1];
+    cluster.serve(way, "-t", 80, "-s rr");
+    let reach = |cluster: &Cluster, network: &str| {
+        let here = cluster.topology.host("director").client();
+        for ((name, _), stand_in) in way.servers.into_iter().zip(stand_ins(cluster, way, 80)) {
+            assert!(stand_in.to_string().starts_with(network), "{stand_in}");
+            here.sequential((stand_in, 80), 3).assert_is(&[(name, 3)]);
+        }
+        let status = cluster.director.lvs_ctl("status").unwrap();
+        assert!(status.contains(&format!("lvs-probe  {network}")), "{status}");
+    };
+    reach(&cluster, "198.18.");
+    cluster.director.stop().unwrap();
+    let named = "[health]\nstand_ins = [\"10.8.0.0/15\", \"fd00:77::/64\"]\n";
+    fs::write(cluster.director.config(), named).unwrap();
+    cluster.director.run().unwrap();
+    cluster.director.wait_until_resolved().unwrap();
+    reach(&cluster, "10.8.0.");
+    cluster.director.stop().unwrap();
+    fs::write(cluster.director.config(), named.replace("10.8", "192.168")).unwrap();
+    let refused = format!("{:#}", cluster.director.run().unwrap_err());
+    let why = "192.168.0.0/15, of real servers' stand-ins, overlaps 192.168.4.0/24 of eth0";
+    assert!(refused.contains(why), "{refused}");
 }

@@ -29,7 +29,8 @@ fn text(status: &Status) -> String {
     let rules = format!(
         "lvs-ctl {version}, revision {revision}: {services} virtual services, {dests} real servers\n"
     );
-    let parts = [rules, interfaces(plane), next_hops(plane), tables(plane), reasons(plane)];
+    let parts =
+        [rules, interfaces(plane), probing(plane), next_hops(plane), tables(plane), reasons(plane)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -37,6 +38,15 @@ fn interfaces(plane: &PlaneStatus) -> String {
     let rows = plane.interfaces.iter();
     let rows = rows.map(|it| [it.name.clone(), it.mode.clone(), it.why.clone()]);
     section(&["INTERFACE", "MODE", "WHY"], &rows.collect::<Vec<_>>())
+}
+
+fn probing(plane: &PlaneStatus) -> String {
+    let rows = plane.probing.iter().map(|it| {
+        let device = it.device.clone().unwrap_or_else(|| "none".to_owned());
+        let state = it.why.clone().unwrap_or_else(|| "ok".to_owned());
+        [device, it.stand_ins.join(" "), state]
+    });
+    section(&["CHECKS BY", "STAND-INS", "STATE"], &rows.collect::<Vec<_>>())
 }
 
 fn next_hops(plane: &PlaneStatus) -> String {

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    checking::FileChecking,
     doors::{Api, MetricsDoor},
     mistake::Fault,
     place::Key,
@@ -55,6 +56,9 @@ pub struct File {
     /// Metrics for Prometheus.
     #[serde(default, skip_serializing_if = "MetricsDoor::is_empty")]
     pub metrics: MetricsDoor,
+    /// How the director checks, whatever the service.
+    #[serde(default, skip_serializing_if = "FileChecking::is_empty")]
+    pub health: FileChecking,
     /// Timeouts of connections; those left out stay as they are.
     #[serde(default, skip_serializing_if = "FileTimeouts::is_empty")]
     pub timeouts: FileTimeouts,
@@ -217,6 +221,7 @@ impl File {
             let key = root.name("hook").index(index);
             hook.judge().map_err(|wrong| Fault::new(&key.name(wrong.field), wrong.message))?;
         }
+        self.health.check(&root.name("health"))?;
         let FileTimeouts { tcp, tcp_fin, udp } = self.timeouts;
         for (name, timeout) in [("tcp", tcp), ("tcp_fin", tcp_fin), ("udp", udp)] {
             within(timeout, SECONDS_MAX, " seconds", &root.name("timeouts").name(name))?;

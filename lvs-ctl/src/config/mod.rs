@@ -11,6 +11,7 @@
 
 mod backend;
 mod check;
+mod checking;
 mod difference;
 mod doors;
 mod file;
@@ -32,6 +33,7 @@ use self::mistake::Fault;
 pub use self::{
     backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
     check::Checks,
+    checking::FileChecking,
     difference::{Difference, Standing, Step, difference},
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},

@@ -6,7 +6,7 @@ use super::{
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{File, Mode, State},
 };
-use crate::model::health::ChangeHook;
+use crate::model::{StandIns, health::ChangeHook};
 
 /// Where rules are kept that a new start of the machine forgets.
 pub const VOLATILE_DIR: &str = "/run/lvs/state";
@@ -65,6 +65,10 @@ pub struct Setup {
     pub metrics: MetricsDoor,
     /// Programs that are run when health changes something.
     pub hooks: Vec<ChangeHook>,
+    /// The networks of real servers' stand-ins, if somebody said so.
+    pub stand_ins: Option<StandIns>,
+    /// Whether connections ask for early checks.
+    pub passive: bool,
 }
 
 impl Setup {
@@ -99,6 +103,8 @@ impl Setup {
             api: api.or(&file.api),
             metrics: metrics.or(file.metrics),
             hooks: file.hooks.clone(),
+            stand_ins: file.health.stand_ins(),
+            passive: file.health.passive,
         }
     }
 
@@ -133,6 +139,7 @@ impl Setup {
             if words.is_empty() { "none".to_owned() } else { words.join(", ") }
         };
         let door = |door: Option<SocketAddr>| door.map_or("none".into(), |door| door.to_string());
+        let networks = |said: Option<StandIns>| said.unwrap_or_default().to_string();
         let pairs = [
             ("interfaces", self.interfaces.join(" "), new.interfaces.join(" "), START),
             ("mode", self.mode.word().into(), new.mode.word().into(), START),
@@ -159,6 +166,8 @@ impl Setup {
                 new.metrics_max_series().to_string(),
                 START,
             ),
+            ("health.stand_ins", networks(self.stand_ins), networks(new.stand_ins), START),
+            ("health.passive", self.passive.to_string(), new.passive.to_string(), START),
         ];
         let differing = pairs.into_iter().filter(|(_, old, new, _)| old != new);
         let remarks =
@@ -182,7 +191,8 @@ mod tests {
     const FILE: &str = "interfaces = [\"eth0\"]\nconnections = 7\nmode = \"native\"\n\
         state = \"persistent\"\n[socket]\npath = \"/run/a.sock\"\nmode = \"600\"\n\
         [api]\nlisten = \"[::1]:1\"\ncertificate = \"/c\"\nkey = \"/k\"\ntoken_file = \"/t\"\n\
-        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n[[hook]]\ncommand = [\"/h\", \"a\"]\n";
+        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n\
+        [health]\nstand_ins = [\"10.8.0.0/15\"]\npassive = true\n[[hook]]\ncommand = [\"/h\", \"a\"]\n";
 
     #[test]
     fn the_command_line_goes_before_the_file_and_the_file_before_the_defaults() {
@@ -245,6 +255,9 @@ mod tests {
                 "api.token_file: /t -> default at the next start",
                 "metrics.listen: [::1]:3 -> none at the next start",
                 "metrics.max_series: 5 -> 200000 at the next start",
+                "health.stand_ins: 10.8.0.0/15 fd6c:7673:7072:6f62::/64 -> 198.18.0.0/15 \
+                    fd6c:7673:7072:6f62::/64 at the next start",
+                "health.passive: true -> false at the next start",
                 "hook: /h a -> none at the next start",
             ]
         );

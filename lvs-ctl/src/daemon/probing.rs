@@ -4,25 +4,51 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use lvs_common::map::probe::{DEVICE, PEER};
 use tokio::sync::watch;
 
 use crate::{
     dataplane::kernel::{Kernel, probing::Probing},
     director::Handle,
     health::ways::{Direct, Ways},
-    model::Network,
-    netlink::probe,
+    model::{Network, Prefix, StandIns},
+    netlink::{addresses, probe},
     probe::ThroughService,
 };
 
+/// Refuses networks of stand-ins that somebody has addresses in.
+///
+/// # Errors
+/// Somebody has.
+pub(super) async fn refuse_taken(stand_ins: StandIns) -> anyhow::Result<()> {
+    let all = addresses::all().await.context("cannot list addresses")?;
+    for taken in all.iter().filter(|it| ![DEVICE, PEER].contains(&&*it.interface)) {
+        let other = Prefix::around(taken.network, taken.length);
+        if let Some(own) = stand_ins.networks().into_iter().find(|own| own.overlaps(other)) {
+            let interface = &taken.interface;
+            bail!(
+                "{own}, of real servers' stand-ins, overlaps {other} of {interface}: name another \
+                    network, stand_ins in [health]"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Makes the device and has its packets sent on.
-pub(super) async fn set_up(kernel: &mut Kernel, pin_dir: &Path) -> Option<Probing> {
-    match try_set_up(kernel, pin_dir).await {
+pub(super) async fn set_up(
+    kernel: &mut Kernel,
+    pin_dir: &Path,
+    stand_ins: StandIns,
+) -> Option<Probing> {
+    match try_set_up(kernel, pin_dir, stand_ins).await {
         Ok(probing) => Some(probing),
         Err(error) => {
-            kernel.probe_no_more();
             let error = format!("{error:#}");
+            kernel.probe_no_more(error.clone());
+            // A former controller's would attract packets for addresses that stand for nobody now.
+            remove(pin_dir).await.ok();
             tracing::warn!(%error, "no health checks through services, only direct ones");
             None
         }
@@ -52,10 +78,15 @@ pub(super) async fn remove(pin_dir: &Path) -> anyhow::Result<()> {
     probe::remove(&owner(pin_dir)).await.context("cannot remove the device of health checks")
 }
 
-async fn try_set_up(kernel: &mut Kernel, pin_dir: &Path) -> anyhow::Result<Probing> {
-    let device = probe::set_up(&owner(pin_dir)).await;
+async fn try_set_up(
+    kernel: &mut Kernel,
+    pin_dir: &Path,
+    stand_ins: StandIns,
+) -> anyhow::Result<Probing> {
+    refuse_taken(stand_ins).await?;
+    let device = probe::set_up(&owner(pin_dir), stand_ins).await;
     let device = device.context("cannot set up the device of health checks")?;
-    kernel.probe_by(device.far)?;
+    kernel.probe_by(device.far, stand_ins)?;
     Ok(kernel.probing()?)
 }
 

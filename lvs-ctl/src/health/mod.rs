@@ -6,6 +6,7 @@
 //! | [`probe`] | what is done there, a file for each kind |
 //! | `attend` | one check, made again and again |
 //! | `patient` | one real server: what follows from all its checks |
+//! | [`early`] | checks that connections ask for |
 //! | `supervisor` | all of them, as the director's rules have it |
 //! | [`hooks`] | the operator's programs that are told what changed |
 //! | `program` | how programs are run |
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod attend;
+pub mod early;
 pub mod hooks;
 mod patient;
 pub mod probe;

@@ -18,7 +18,9 @@ mod scheduler;
 mod service;
 pub mod service_text;
 mod settings;
+mod signs;
 mod snapshot;
+mod stand_ins;
 mod status;
 mod table;
 pub mod text;
@@ -38,9 +40,12 @@ pub use self::{
     scheduler::{DEFAULT_SCHEDULER, ENGINES, SCHEDULERS},
     service::{Family, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceId},
     settings::{Daemons, SyncDaemon, SyncRequest, SyncRole, Timeouts},
+    signs::{Sign, Signs},
     snapshot::{Snapshot, SnapshotDest, SnapshotError, SnapshotService},
+    stand_ins::StandIns,
     status::{
-        InterfaceStatus, NextHopStatus, PlaneStatus, ReasonCount, StateCount, Sweeps, TableStatus,
+        InterfaceStatus, NextHopStatus, PlaneStatus, ProbingStatus, ReasonCount, StateCount,
+        Sweeps, TableStatus,
     },
     table::{DestRules, Effect, Origin, Table, VirtualService},
     traffic::{Connection, Counters, EngineData, Load, Peer, Rates},

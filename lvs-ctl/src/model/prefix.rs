@@ -57,8 +57,15 @@ impl Prefix {
             && Self::around(address, self.length).address == self.address
     }
 
+    /// Whether some address is one of both.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
     /// The network of that length that `address` is in.
-    fn around(address: IpAddr, length: u8) -> Self {
+    #[must_use]
+    pub fn around(address: IpAddr, length: u8) -> Self {
         let address = match address {
             IpAddr::V4(v4) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
@@ -147,6 +154,19 @@ mod tests {
     fn an_address_alone_is_a_prefix_of_one_address() {
         for (text, prefix) in [("192.0.2.1", "192.0.2.1/32"), ("2001:db8::1", "2001:db8::1/128")] {
             assert_eq!(text.parse::<Prefix>().unwrap().to_string(), prefix);
+        }
+    }
+
+    #[test]
+    fn networks_overlap_if_one_is_in_the_other() {
+        for (one, other, overlaps) in [
+            ("198.18.0.0/15", "198.19.4.0/24", true),
+            ("198.18.0.0/15", "0.0.0.0/0", true),
+            ("198.18.0.0/15", "198.20.0.0/15", false),
+            ("198.18.0.0/15", "::/0", false),
+        ] {
+            let [one, other] = [one, other].map(|text| text.parse::<Prefix>().unwrap());
+            assert_eq!([one.overlaps(other), other.overlaps(one)], [overlaps; 2], "{one} {other}");
         }
     }
 

@@ -17,6 +17,9 @@ pub struct PlaneStatus {
     pub tables: Vec<TableStatus>,
     /// How often packets left the path early, by reason; reasons that never happened may be left out.
     pub reasons: Vec<ReasonCount>,
+    /// Health checks through services, if that was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probing: Option<ProbingStatus>,
     /// What the sweeper saw last; nothing before its first sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweeps: Option<Sweeps>,
@@ -51,6 +54,21 @@ pub struct NextHopStatus {
     pub local: bool,
     /// Why packets cannot go there, if they cannot.
     pub unresolved: Option<String>,
+}
+
+/// Health checks through services.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ProbingStatus {
+    /// The device that they leave by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The networks of the addresses that stand in for real servers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stand_ins: Vec<String>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// One table of bounded size.

@@ -21,6 +21,7 @@
 //! know loses a notification, or waits for ever for an answer that came.
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 pub mod facts;
 pub mod fixed;
 pub mod link;

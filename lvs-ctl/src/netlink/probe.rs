@@ -5,19 +5,19 @@ use std::{fs, io, net::IpAddr};
 
 use lvs_common::{
     map::probe::{
-        DEVICE, DEVICE_MAC, NETWORK_V4, NETWORK_V6, PEER, PREFIX_V4, PREFIX_V6, near_v4, near_v6,
-        stand_in_v4, stand_in_v6,
+        DEVICE, DEVICE_MAC, PEER, PREFIX_V4, PREFIX_V6, near_v4, near_v6, stand_in_v4, stand_in_v6,
     },
     net::Addr,
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
-    MacAddress, link,
+    MacAddress, addresses, link,
     message::{Message, NLM_F_CREATE, NLM_F_REPLACE, family, octets, put_attribute},
     offload::{self, Feature},
     socket::Requests,
 };
+use crate::model::StandIns;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
@@ -75,15 +75,22 @@ pub struct Device {
     pub far: u32,
 }
 
-/// Makes the device, or takes over the one that `owner` has made before, and routes the stand-ins to it.
+/// Makes the device, or takes over the one that `owner` has made before, and routes the stand-ins to
+/// it. One with other stand-ins is made anew.
 ///
 /// # Errors
 /// The kernel's; `AlreadyExists` if it is somebody else's.
-pub async fn set_up(owner: &str) -> io::Result<Device> {
+pub async fn set_up(owner: &str, stand_ins: StandIns) -> io::Result<Device> {
     let mut requests = Requests::open(NETLINK_ROUTE)?;
+    let near_ends = [Addr::v4(near_v4(stand_ins.v4())).ip(), near_v6(stand_ins.v6()).ip()];
     match link::alias(&mut requests, DEVICE).await? {
         None => make(&mut requests, owner).await?,
-        Some(alias) if alias == mark(owner) => {}
+        Some(alias) if alias == mark(owner) => {
+            if has_others(near_ends).await? {
+                unmake(&mut requests).await?;
+                make(&mut requests, owner).await?;
+            }
+        }
         Some(alias) => {
             let what = format!("{DEVICE} belongs to {alias:?}");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
@@ -97,9 +104,10 @@ pub async fn set_up(owner: &str) -> io::Result<Device> {
     }
     raise(&mut requests, far, 0).await?;
     raise(&mut requests, near, IFF_NOARP).await?;
-    let v4 = [near_v4(NETWORK_V4), stand_in_v4(NETWORK_V4, 0)].map(|it| Addr::v4(it).ip());
+    let [near_v4, near_v6] = near_ends;
+    let v4 = [near_v4, Addr::v4(stand_in_v4(stand_ins.v4(), 0)).ip()];
     direct(&mut requests, near, v4, PREFIX_V4).await?;
-    let v6 = [near_v6(NETWORK_V6), stand_in_v6(NETWORK_V6, 0)].map(Addr::ip);
+    let v6 = [near_v6, stand_in_v6(stand_ins.v6(), 0).ip()];
     if let Err(error) = direct(&mut requests, near, v6, PREFIX_V6).await {
         tracing::info!(%error, "no health checks of IPv6 services through their data path");
     }
@@ -115,13 +123,28 @@ pub async fn remove(owner: &str) -> io::Result<()> {
     if link::alias(&mut requests, DEVICE).await? != Some(mark(owner)) {
         return Ok(());
     }
-    let index = index(&mut requests, DEVICE).await?;
-    requests.ask(Message::new(RTM_DELLINK, 0, &link_header(index, 0))).await.map(drop)
+    unmake(&mut requests).await
 }
 
 /// What the device says of itself (`ip link` shows it).
 fn mark(owner: &str) -> String {
     format!("health checks of {owner}")
+}
+
+/// Whether the device has another address than these.
+async fn has_others(near_ends: [IpAddr; 2]) -> io::Result<bool> {
+    let is_local = |address: IpAddr| match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    let all = addresses::all().await?;
+    let mut own = all.iter().filter(|it| it.interface == DEVICE && !is_local(it.address));
+    Ok(own.any(|it| !near_ends.contains(&it.address)))
+}
+
+async fn unmake(requests: &mut Requests) -> io::Result<()> {
+    let index = index(requests, DEVICE).await?;
+    requests.ask(Message::new(RTM_DELLINK, 0, &link_header(index, 0))).await.map(drop)
 }
 
 async fn index(requests: &mut Requests, name: &str) -> io::Result<u32> {

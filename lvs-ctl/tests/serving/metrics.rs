@@ -64,6 +64,7 @@ fn knobs(scratch: &Scratch) {
             meaning: "Dropped: \"none\" takes connections.".into(),
             packets: 9,
         }],
+        probing: None,
         sweeps: Some(Sweeps {
             runs: 3,
             total_us: 900,

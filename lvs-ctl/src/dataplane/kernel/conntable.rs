@@ -17,7 +17,8 @@ use lvs_common::{
     template::{LATER_S, Persistence},
 };
 
-use super::{family::FamilyTable, mapped::Mapped, templates::Due, time::Time};
+use super::{family::FamilyTable, mapped::Mapped, signs::Tally, templates::Due, time::Time};
+use crate::model::Signs;
 
 /// Both families' tables, the loads that follow them, the real servers' thresholds and what their services say of
 /// templates. Cheap to clone.
@@ -69,16 +70,22 @@ impl ConnTable {
     }
 
     /// Ends what is over by now, and settles the accounts. With `expire_nodest_conn` that is also what
-    /// belongs to real servers that are gone (`ip_vs_expire_nodest_conn_flush`).
-    pub(super) fn sweep(&self, time: &Time) -> Swept {
+    /// belongs to real servers that are gone (`ip_vs_expire_nodest_conn_flush`). What stays is tallied.
+    pub(super) fn sweep(&self, time: &Time, mut tally: Option<&mut Tally>) -> Swept {
         let mut swept = Swept::default();
         for family in &self.families {
-            self.sweep_family(family, time, &mut swept);
+            self.sweep_family(family, time, &mut swept, tally.as_deref_mut());
         }
         swept
     }
 
-    fn sweep_family(&self, family: &FamilyTable, time: &Time, swept: &mut Swept) {
+    fn sweep_family(
+        &self,
+        family: &FamilyTable,
+        time: &Time,
+        swept: &mut Swept,
+        mut tally: Option<&mut Tally>,
+    ) {
         let (now, orphans_end) = (time.now(), time.ends_orphans());
         let mut due = Due::default();
         for row in family.view().rows() {
@@ -96,6 +103,9 @@ impl ConnTable {
                     // Templates have no state.
                     if entry.protocol() != word::TEMPLATE {
                         swept.states[usize::from(entry.state().number() & 15)] += 1;
+                        if let Some(tally) = &mut tally {
+                            tally.note(&entry);
+                        }
                     }
                 } else if entry.protocol() == word::TEMPLATE {
                     due.add(hit, self.persistence(entry.dest()));
@@ -112,6 +122,11 @@ impl ConnTable {
                 swept.expired += self.end(&hit);
             }
         }
+    }
+
+    /// What a sweep has seen of real servers that may have gone.
+    pub(super) fn signs(&self, tally: &Tally) -> Signs {
+        tally.signs(|slot| self.dests.read(slot as usize))
     }
 
     /// What a real server's service says of templates.

@@ -14,6 +14,7 @@
 //! | `templates` | templates whose time is over |
 //! | `memory` | the collector of what lblc and lblcr remember |
 //! | `sweeps` | what the sweeper has done |
+//! | `signs` | what it has seen of real servers that may have gone |
 //! | `clock` | the program's clock, told from here |
 //! | `settings` | timeouts, tunables, rules that mark packets |
 //! | `time` | what time it is on it |
@@ -37,6 +38,7 @@ mod pins;
 pub mod probing;
 mod program;
 mod settings;
+mod signs;
 mod sweeps;
 mod templates;
 mod time;
@@ -45,6 +47,7 @@ use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Insta
 
 use aya::Ebpf;
 use lvs_common::map::MAX_REMEMBERED;
+use tokio::sync::watch;
 
 use self::{
     attach::Links,
@@ -54,12 +57,13 @@ use self::{
     mapped::Mapped,
     maps::Maps,
     pins::Pins,
+    signs::Tally,
 };
 use super::{Connections, DataPlane, DataPlaneError};
 use crate::{
     model::{
         Change, Counters, DestAddr, Hook, InterfaceStatus, Invalid, Load, MarkRule, Network,
-        PlaneStatus, ReasonCount, ServiceId, Table, TableStatus, Timeouts, Tunables, Way,
+        PlaneStatus, ReasonCount, ServiceId, Signs, Table, TableStatus, Timeouts, Tunables, Way,
     },
     plan::{Op, Planner, compile},
 };
@@ -80,6 +84,8 @@ pub struct Kernel {
     time: Time,
     sweeps: sweeps::Log,
     adopted: bool,
+    /// Why there are no health checks through services.
+    no_probing: Option<String>,
 }
 
 /// Ends connections when their time is over. Runs beside the director, on a thread of its own.
@@ -87,6 +93,7 @@ pub struct Sweeper {
     conns: ConnTable,
     time: Time,
     sweeps: sweeps::Log,
+    signs: Option<watch::Sender<Arc<Signs>>>,
 }
 
 impl Kernel {
@@ -113,7 +120,20 @@ impl Kernel {
         let links = Links::default();
         let time = Time::new(clock, Arc::clone(&tunables));
         let sweeps = sweeps::Log::new(common.buckets);
-        Ok(Self { maps, planner, links, ebpf, pins, common, tunables, time, sweeps, adopted })
+        let no_probing = None;
+        Ok(Self {
+            maps,
+            planner,
+            links,
+            ebpf,
+            pins,
+            common,
+            tunables,
+            time,
+            sweeps,
+            adopted,
+            no_probing,
+        })
     }
 
     /// Whether a directory may hold pins: it is on a bpffs, or would be if it were made.
@@ -142,7 +162,7 @@ impl Kernel {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         let (conns, time) = (self.maps.conns.clone(), self.time.clone());
-        Sweeper { conns, time, sweeps: self.sweeps.clone() }
+        Sweeper { conns, time, sweeps: self.sweeps.clone(), signs: None }
     }
 
     /// The clock that connections end by.
@@ -332,17 +352,29 @@ impl DataPlane for Kernel {
             next_hops: Vec::new(),
             tables: [self.sweeps.table()].into_iter().chain(tables).collect(),
             reasons: reasons.collect(),
+            probing: self.probing_status(),
             sweeps: self.sweeps.status(),
         }
     }
 }
 
 impl Sweeper {
+    /// Tells after each sweep what was seen of real servers that may have gone.
+    pub fn signs(&mut self) -> watch::Receiver<Arc<Signs>> {
+        let (sender, receiver) = watch::channel(Arc::default());
+        self.signs = Some(sender);
+        receiver
+    }
+
     /// Ends what is over now.
     #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
         let begun = Instant::now();
-        let swept = self.conns.sweep(&self.time);
+        let mut tally = self.signs.is_some().then(Tally::default);
+        let swept = self.conns.sweep(&self.time, tally.as_mut());
+        if let (Some(signs), Some(tally)) = (&self.signs, tally) {
+            signs.send_replace(Arc::new(self.conns.signs(&tally)));
+        }
         self.sweeps.note(swept, begun.elapsed());
         swept
     }

@@ -15,7 +15,7 @@ use aya::{
 use lvs_common::{
     map::{
         self, Dest, NextHop, Probed, ProbedEnd, ServiceKey, name,
-        probe::{PEER, stand_in_v4, stand_in_v6},
+        probe::{DEVICE, PEER, stand_in_v4, stand_in_v6},
     },
     net::{Addr, Be16},
 };
@@ -28,7 +28,7 @@ use super::{
     maps,
 };
 use crate::{
-    model::{DestAddr, ServiceId},
+    model::{DestAddr, ProbingStatus, ServiceId, StandIns},
     plan::compile,
 };
 
@@ -81,21 +81,39 @@ impl Slots {
 }
 
 impl Kernel {
-    /// Sends health checks that come to the far end of their device, whose number is `far`, from now on.
+    /// Sends health checks that come to the far end of their device, whose number is `far`, from now on,
+    /// to the real servers that addresses of these networks stand in for.
     ///
     /// # Errors
     /// The device does not take the program.
-    pub fn probe_by(&mut self, far: u32) -> Result<(), KernelError> {
+    pub fn probe_by(&mut self, far: u32, stand_ins: StandIns) -> Result<(), KernelError> {
         let program = load::xdp(&mut self.ebpf, load::PROBE)?;
         // In the stack: whatever interface the real servers are behind takes what it sends.
         attach::patiently(program, PEER, Hook::Generic, attach::LEAVING)?;
-        self.tunables.edit(0, |it: &mut map::Tunables| it.probes = far);
+        self.tunables.edit(0, |it: &mut map::Tunables| {
+            (it.stand_ins, it.stand_ins6) = (stand_ins.v4(), stand_ins.v6());
+            it.probes = far;
+        });
+        self.no_probing = None;
         Ok(())
     }
 
-    /// Takes answers for anybody else's from now on.
-    pub fn probe_no_more(&self) {
+    /// Takes answers for anybody else's from now on; `why` is for the status.
+    pub fn probe_no_more(&mut self, why: String) {
         self.tunables.edit(0, |it: &mut map::Tunables| it.probes = 0);
+        self.no_probing = Some(why);
+    }
+
+    /// For the status.
+    pub(super) fn probing_status(&self) -> Option<ProbingStatus> {
+        let tunables: map::Tunables = self.tunables.read(0);
+        if tunables.probes == 0 {
+            let why = self.no_probing.clone();
+            return why.map(|why| ProbingStatus { why: Some(why), ..ProbingStatus::default() });
+        }
+        let networks = StandIns::told(tunables.stand_ins, tunables.stand_ins6).networks();
+        let stand_ins = networks.map(|network| network.to_string()).into();
+        Some(ProbingStatus { device: Some(DEVICE.to_owned()), stand_ins, why: None })
     }
 
     /// What whoever checks has to know; once.
