@@ -191,8 +191,8 @@ mod tests {
     const FILE: &str = "interfaces = [\"eth0\"]\nconnections = 7\nmode = \"native\"\n\
         state = \"persistent\"\n[socket]\npath = \"/run/a.sock\"\nmode = \"600\"\n\
         [api]\nlisten = \"[::1]:1\"\ncertificate = \"/c\"\nkey = \"/k\"\ntoken_file = \"/t\"\n\
-        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n[[hook]]\ncommand = [\"/h\", \"a\"]\n\
-        [health]\nstand_ins = [\"10.8.0.0/15\"]\npassive = true\n";
+        [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n\
+        [health]\nstand_ins = [\"10.8.0.0/15\"]\npassive = true\n[[hook]]\ncommand = [\"/h\", \"a\"]\n";
 
     #[test]
     fn the_command_line_goes_before_the_file_and_the_file_before_the_defaults() {
