@@ -18,3 +18,4 @@ mod schedulers;
 mod sender;
 mod threads;
 mod twos;
+mod wild;

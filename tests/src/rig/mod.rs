@@ -11,6 +11,7 @@
 //! | `place` | the thread's own network, mounts and bpffs |
 //! | `run` | one frame through the program |
 //! | [`burst`] | one packet from ever other clients |
+//! | [`feed`] | frames of any kind, one after the other |
 //! | `clock` | time, let pass by hand |
 //! | `lines` | command lines, to the director next door |
 //! | `switches` | tunables and marks, and taking them back |
@@ -19,6 +20,7 @@
 
 pub mod burst;
 mod clock;
+pub mod feed;
 pub mod icmp;
 mod lines;
 pub mod packet;

@@ -47,10 +47,20 @@ pub fn run(program: &Xdp, interface: u32, frame: &[u8]) -> Result<Fate> {
 
 impl Frames {
     pub(super) fn new(interface: u32, length: usize) -> Self {
+        let mut frames = Self { context: Vec::new(), out: Vec::new(), length: 0 };
+        frames.fit(interface, length);
+        frames
+    }
+
+    /// Makes them frames of another length, by another interface.
+    pub(super) fn fit(&mut self, interface: u32, length: usize) {
         // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
         let end = u32::try_from(length).expect("a frame");
-        let context = [0, end, 0, interface, 0, 0].map(u32::to_ne_bytes).concat();
-        Self { context, out: vec![0; length + 128], length: 0 }
+        self.context.clear();
+        for word in [0, end, 0, interface, 0, 0] {
+            self.context.extend(word.to_ne_bytes());
+        }
+        self.out.resize(length + 128, 0);
     }
 
     pub(super) fn run(&mut self, program: &Xdp, frame: &[u8]) -> Result<Action> {
