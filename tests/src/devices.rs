@@ -1,17 +1,14 @@
 //! Devices and protocols that not every kernel has.
 //!
-//! A test that needs some asks [`are_here`] first and is over where they are not: another kernel runs it then
-//! (`cargo xtask test --kernel 6.1`), one that has them all and is told so, so that there it fails instead.
+//! A test that needs some is ignored unless it is asked for (`#[ignore = "in the guest: …"]`), and calls
+//! [`demand`] first. `cargo xtask test --kernel 6.1` asks for them, on a kernel that has every one.
 #![forbid(unsafe_code)]
 
-use std::{env, process::Command};
+use std::process::Command;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{lab::Lab, netns::Netns};
-
-/// Set to `all` where the kernel has every one.
-pub const COMPLETE: &str = "LVS_TESTS_DEVICES";
 
 /// SCTP's number as a protocol of sockets.
 pub const SCTP: i32 = 132;
@@ -27,27 +24,19 @@ pub enum Device {
     Sctp,
 }
 
-/// Whether the kernel has all of these.
+/// Returns if the kernel has all of these.
 ///
 /// # Panics
 ///
-/// When it has not, and is said to have every one ([`COMPLETE`]); when the process is not root.
-#[must_use]
-pub fn are_here(needed: &[Device]) -> bool {
+/// When it has not; when the process is not root.
+pub fn demand(needed: &[Device]) {
     let lab = Lab::new().expect("a lab");
     let netns = Netns::new(&lab, "probe").expect("a namespace");
     let missing: Vec<_> = needed.iter().filter(|device| !is_in(&netns, **device)).collect();
-    if missing.is_empty() {
-        return true;
-    }
     assert!(
-        env::var_os(COMPLETE).is_none_or(|said| said != "all"),
-        "this kernel is said to have everything, and lacks {missing:?}"
+        missing.is_empty(),
+        "this kernel lacks {missing:?}: `cargo xtask test --kernel 6.1` runs the test on one that has them"
     );
-    eprintln!(
-        "not on this kernel, which lacks {missing:?}: `cargo xtask test --kernel 6.1` does it"
-    );
-    false
 }
 
 fn is_in(netns: &Netns, device: Device) -> bool {

@@ -27,8 +27,11 @@ const CHOICE: &[(&str, &[&str])] = &[
             "threads_that_open_the_same_connections_agree_on_their_real_servers",
         ],
     ),
-    ("e2e", &["devices::", "vlans::"]),
+    ("e2e", &[GUESTS, "devices::", "vlans::"]),
 ];
+
+/// The flag that also asks for the tests that only run here (`#[ignore = "in the guest: …"]`).
+const GUESTS: &str = "--include-ignored";
 
 /// The recordings that are played.
 const RECORDINGS: &str = "tests/testdata/oracle/state";
@@ -36,11 +39,6 @@ const RECORDINGS: &str = "tests/testdata/oracle/state";
 /// For the choice, and for all.
 const LIMIT: Duration = Duration::from_mins(15);
 const LIMIT_OF_ALL: Duration = Duration::from_hours(4);
-
-/// Tells the tests that this kernel has every device: one that finds none fails ([`lvs_tests::devices`]).
-///
-/// [`lvs_tests::devices`]: ../../lvs_tests/devices/index.html
-const COMPLETE: (&str, &str) = ("LVS_TESTS_DEVICES", "all");
 
 /// Builds what is needed and runs it there.
 pub(crate) fn test(version: &str, all: bool) -> Result<()> {
@@ -61,10 +59,7 @@ pub(crate) fn step(tally: &mut Tally) -> Result<()> {
 fn run(version: &str, all: bool, tally: &mut Tally) -> Result<()> {
     let guest = Guest::new(version)?;
     let mut commands = vec![check_object::by_guest(&workspace::build_objects()?)?];
-    commands.extend(if all { test_programs::commands(|_| Some(Vec::new()))? } else { chosen()? });
-    for command in &mut commands {
-        command.env(COMPLETE.0, COMPLETE.1);
-    }
+    commands.extend(if all { every()? } else { chosen()? });
     let mut recordings = Command::new(oracle::program()?);
     recordings.current_dir(workspace::root());
     if !all {
@@ -72,6 +67,11 @@ fn run(version: &str, all: bool, tally: &mut Tally) -> Result<()> {
     }
     commands.push(recordings);
     guest.run(&commands, if all { LIMIT_OF_ALL } else { LIMIT }, tally)
+}
+
+fn every() -> Result<Vec<Command>> {
+    // The matrix is no program of tests, and knows no flags.
+    test_programs::commands(|name| Some(if name == "matrix" { vec![] } else { vec![GUESTS] }))
 }
 
 fn chosen() -> Result<Vec<Command>> {

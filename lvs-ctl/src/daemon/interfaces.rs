@@ -31,8 +31,8 @@ pub(super) struct Interfaces {
     wanted: Vec<String>,
     mode: Mode,
     state_dir: PathBuf,
-    /// By name: number, and how.
-    carriers: BTreeMap<String, (u32, Carrier)>,
+    /// By name: number, and where in it.
+    carriers: BTreeMap<String, (u32, Hook)>,
     /// By name, of those that are wanted and do not carry it: number, if they are there.
     lost: BTreeMap<String, Option<u32>>,
 }
@@ -144,7 +144,11 @@ impl Interfaces {
         };
         Network {
             interfaces: links.iter().map(|link| (link.index, interface(link))).collect(),
-            carriers: self.carriers.values().copied().collect(),
+            carriers: self
+                .carriers
+                .values()
+                .map(|&(index, hook)| (index, carrier(index, hook, links)))
+                .collect(),
         }
     }
 
@@ -217,12 +221,19 @@ impl Interfaces {
         let Stand { hook, why, facts } = stand;
         tracing::info!(interface, mode = hook.name(), %why, "attached");
         martians::accept(&Sysctl::default(), interface, &self.state_dir);
-        // A veth takes frames back from its own program only if the peer has one as well.
-        let reflects = *hook == Hook::Generic || facts.link.kind.as_deref() != Some("veth");
-        let carrier = Carrier { hook: *hook, reflects };
-        self.carriers.insert(interface.to_owned(), (facts.link.index, carrier));
+        self.carriers.insert(interface.to_owned(), (facts.link.index, *hook));
         self.lost.remove(interface);
     }
+}
+
+/// How an interface carries the program.
+fn carrier(index: u32, hook: Hook, links: &[Link]) -> Carrier {
+    // A veth takes frames back from its own program only if the peer has one as well; of a bond, it is the port
+    // that the frame came in by that takes it back.
+    let is_port = |link: &Link| link.master.as_ref().is_some_and(|(master, _)| *master == index);
+    let mut takers = links.iter().filter(|link| link.index == index || is_port(link));
+    let has_veth = takers.any(|link| link.kind.as_deref() == Some("veth"));
+    Carrier { hook, reflects: hook == Hook::Generic || !has_veth }
 }
 
 /// What is to be known of an interface; none if it is not there.
