@@ -7,7 +7,7 @@ use std::{
 use bytemuck::Zeroable as _;
 use lvs_common::{map::DatagramKey, net::Be32};
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::yield_now,
     time::{Instant, sleep},
 };
@@ -65,7 +65,7 @@ impl Fragments for Plane {
 
 impl Wire {
     fn start() -> Self {
-        let ((early, early_rx), (firsts, firsts_rx)) = (unbounded_channel(), mpsc::unbounded_channel());
+        let ((early, early_rx), (firsts, firsts_rx)) = (unbounded_channel(), unbounded_channel());
         let seen = Arc::<Mutex<Seen>>::default();
         let plane = Plane { early: early_rx, firsts: firsts_rx, seen: Arc::clone(&seen) };
         tokio::spawn(run(plane));

@@ -11,8 +11,8 @@ use lvs_common::{
         shared::{Row, View},
     },
     map::{
-        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop,
-        Service, ServiceKey, Tunables,
+        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop, Service,
+        ServiceKey, Tunables,
     },
     net::{Be32, Mac},
     pieces::{Piece, Pieces},

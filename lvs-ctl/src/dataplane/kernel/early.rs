@@ -65,8 +65,7 @@ impl Kernel {
             time: self.time(),
             program: Runner::new(load::xdp(&mut self.ebpf, "lvs")?)?,
             up: Runner::new(load::xdp(&mut self.ebpf, "up")?)?,
-            socket: socket()
-                .map_err(|source| KernelError::call("socket", "of packets", source))?,
+            socket: socket().map_err(|source| KernelError::call("socket", "of packets", source))?,
             holds,
         };
         early.say(READY);
@@ -150,7 +149,9 @@ impl Ring {
     fn new(ebpf: &mut Ebpf, name: &'static str) -> Result<Self, KernelError> {
         let map = ebpf.take_map(name).ok_or(KernelError::Missing(name))?;
         let ring = RingBuf::try_from(map).map_err(|error| maps::map_error("open", name, error))?;
-        let ring = AsyncFd::new(ring).map_err(|source| KernelError::call("watch", name, source))?;
+        // SAFETY: the ring has its descriptor to itself, and keeps it as long as it is.
+        let ring = unsafe { AsyncFd::register(ring) };
+        let ring = ring.map_err(|error| KernelError::call("watch", name, error.into()))?;
         Ok(Self(ring))
     }
 
