@@ -37,7 +37,7 @@ use crate::{
         kernel::{Kernel, load},
     },
     director::{self, Director, Handle},
-    health,
+    health, held,
     netlink::{Rtnetlink, links::Links, sysctl::Sysctl},
     notify,
     reload::Asked,
@@ -91,6 +91,10 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     kernel.set_network(&network)?;
     let stand_ins = setup.stand_ins.unwrap_or_default();
     let probing = probing::set_up(&mut kernel, pin_dir, stand_ins).await;
+    let holding = kernel.early_fragments().map(|early| tokio::spawn(held::run(early)));
+    if let Err(error) = &holding {
+        tracing::warn!(%error, "fragments that come before the first are dropped");
+    }
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
 
@@ -130,6 +134,10 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
 
     telling.abort();
     telling.await.ok();
+    if let Ok(holding) = holding {
+        holding.abort();
+        holding.await.ok();
+    }
     checking.abort();
     checking.await.ok();
     following.abort();

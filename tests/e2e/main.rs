@@ -11,6 +11,7 @@ mod counting;
 mod demo;
 mod devices;
 mod forwarding;
+mod fragments;
 mod health;
 mod icmp;
 mod lab;
