@@ -21,8 +21,8 @@ pub use crate::{
         SCHEDULERS, SchedulerFlags, Service, ServiceId, SyncDaemon, SyncRequest, SyncRole,
         TableStatus, Timeouts, TunableValue, Tunnel,
         health::{
-            Admin, AllDown, CheckReport, CheckSpec, DestHealth, Effective, Gate, Health, OnDown,
-            ServiceHealth, Span, Via,
+            Admin, AllDown, CheckReport, CheckSpec, DestHealth, Effective, Gate, Health,
+            LastResult, OnDown, ServiceHealth, Span, Via,
         },
     },
     reload::Applied,

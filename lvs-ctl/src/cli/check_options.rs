@@ -13,10 +13,15 @@ const SERVICE: &str = "service";
 /// Which checks.
 #[derive(Debug, Args)]
 pub(super) struct Checks {
-    /// Check by this: http:/path, https://host/path, tcp, tcp:8080, udp, dns:NAME/A, icmp, smtp, redis,
-    /// mysql, postgres, exec:/program; again for more checks. `none' for none, and for a backend
-    /// `service' for those of its service
-    #[arg(long = "check", short = 'k', value_name = "CHECK")]
+    #[arg(
+        long = "check",
+        short = 'k',
+        value_name = "CHECK",
+        help = "\
+        Check by this: http:/path, https://host/path, tcp, tcp:8080, udp, dns:NAME/A, icmp, smtp, redis, \
+        mysql, postgres, exec:/program; again for more checks. `none' for none, and for a backend \
+        `service' for those of its service"
+    )]
     words: Vec<String>,
     /// From one check to the next: 500ms, 5s, 1m [default: 5s]
     #[arg(long, value_name = "TIME")]

@@ -14,7 +14,8 @@ use super::{
     table::table,
 };
 use crate::api::types::{
-    Admin, CheckReport, DestState, Effective, Gate, HealthListing, HealthQuery, ServiceState, Span,
+    Admin, CheckReport, DestState, Effective, Gate, HealthListing, HealthQuery, LastResult,
+    ServiceState, Span,
 };
 
 /// Takes the cursor home and the screen's old text away.
@@ -157,7 +158,7 @@ fn of_check(dest: &DestState, check: &CheckReport) -> [String; 4] {
         ms => tenths(ms, "s"),
     };
     let latency = check.last.as_ref().map_or_else(none, |last| tenths(last.latency_us, "ms"));
-    let words = check.last.as_ref().map_or_else(none, |last| last.words());
+    let words = check.last.as_ref().map_or_else(none, LastResult::words);
     let failed = check.last.as_ref().is_some_and(|last| last.failure.is_some());
     let cause =
         dest.cause.as_ref().map(ToString::to_string).filter(|cause| failed && *cause != words);

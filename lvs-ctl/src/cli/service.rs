@@ -163,7 +163,7 @@ fn edit(context: &mut Context<'_>, describe: &Describe) -> Result<(), Failure> {
         let health = health.map(|health| Change::SetHealth { service: id, health });
         // Whoever changes nothing else means the checks.
         let edit =
-            (health.is_none() || service != entry.service).then(|| Change::EditService(service));
+            (health.is_none() || service != entry.service).then_some(Change::EditService(service));
         Ok(edit.into_iter().chain(health).collect())
     })
 }

@@ -52,7 +52,9 @@ async fn follow(mut events: broadcast::Receiver<Arc<Event>>, hooks: Vec<ChangeHo
             Ok(event) => {
                 for notice in event.health.iter().filter_map(|change| memory.notice(change)) {
                     let notice = Arc::new(notice);
-                    queues.iter().for_each(|queue| queue.push(&notice));
+                    for queue in &queues {
+                        queue.push(&notice);
+                    }
                 }
             }
             Err(RecvError::Lagged(missed)) => {
@@ -162,7 +164,8 @@ async fn tell(hook: &ChangeHook, notice: &Notice) {
         Ok(Ok(status)) => tracing::warn!(?command, %status, "a hook has failed"),
         Ok(Err(error)) => tracing::warn!(?command, %error, "a hook is lost"),
         Err(_late) => {
-            tracing::warn!(?command, limit = %hook.limit(), "a hook was killed: it took too long")
+            let limit = hook.limit();
+            tracing::warn!(?command, %limit, "a hook was killed: it took too long");
         }
     }
 }
