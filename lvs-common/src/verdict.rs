@@ -69,7 +69,7 @@ reasons! {
     NoRoute = 12, "no_route";
     /// Dropped: its time to live ends at the director.
     TtlExpired = 13, "ttl_expired";
-    /// Dropped: larger than the next link takes.
+    /// Dropped: larger than the next link takes, or than a tunnel's checksum is made over: 9 600 bytes.
     OverMtu = 14, "over_mtu";
     /// Dropped: the connection table has no place for a new connection.
     TableFull = 15, "table_full";

@@ -19,6 +19,7 @@ mod parsing;
 mod persist;
 mod ports;
 mod probe;
+mod reasons;
 mod reuse;
 mod sctp;
 mod states;

@@ -11,6 +11,7 @@ use lvs_common::{
 };
 
 use crate::{
+    cut::cut,
     director::{Director, FORWARDED, RETURNED},
     frame::{Frame, frame},
     layout::{CLIENT, CLIENT_MAC, DIRECTOR_MAC, INSIDE_MAC, RIP_MACS, RIPS, VIP, director, key},
@@ -102,6 +103,22 @@ fn an_abort_behind_a_cookie_ends_the_association() {
     // Over, so another INIT is scheduled anew.
     director.receives(&sctp(CLIENT, VIP, &of(INIT))).is(FORWARDED);
     assert_eq!(director.connection(CLIENT, VIP).unwrap().dest(), 5);
+}
+
+#[test]
+fn a_fragment_to_another_port_has_no_crc_that_could_follow() {
+    let value = [7; 3000];
+    let chunks: [(u8, &[u8]); 1] = [(DATA, &value)];
+    let fragments = cut(&sctp(CLIENT, VIP, &chunks).may_fragment(7).bytes(), 1480);
+    let mut director = serving(Method::MASQ);
+    director.receives(&sctp(CLIENT, VIP, &of(INIT))).is(FORWARDED);
+    director.receives_bytes(&fragments[0]).is(Verdict::Drop(Reason::FragmentCrc));
+    // To the same port nothing is to follow.
+    let mut director = serving(Method::DIRECT_ROUTE);
+    director.receives(&sctp(CLIENT, VIP, &of(INIT))).is(FORWARDED);
+    for fragment in &fragments {
+        director.receives_bytes(fragment).is(FORWARDED);
+    }
 }
 
 #[test]

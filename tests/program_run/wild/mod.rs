@@ -19,7 +19,14 @@ mod judge;
 mod random;
 mod world;
 
-use std::{collections::BTreeMap, env, fmt::Write as _, net::SocketAddr, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    thread,
+    time::Duration,
+};
 
 use lvs_common::verdict::Reason;
 use lvs_ctl::model::Load;
@@ -52,6 +59,9 @@ const ROUND: u64 = 25_000;
 
 /// Wild frames between two of those who send properly.
 const BETWEEN: u64 = 200;
+
+/// Looks at the counts until they have to agree.
+const LOOKS: usize = 3;
 
 /// What goes by between two rounds: some connections end, those of the quiet do not.
 const PAUSE: Duration = Duration::from_secs(40);
@@ -97,6 +107,26 @@ fn wild_frames_are_all_accounted_for_and_harm_nobody() {
     assert_eq!(log.alarms(), Vec::<String>::new());
     // Every place of every table is given back.
     rig.reset().unwrap();
+}
+
+#[test]
+fn what_no_tunnels_checksum_is_made_over_is_too_long() {
+    let place = Place::enter().unwrap();
+    let mut rig = Rig::new(&place).unwrap();
+    let vip = "192.168.4.5:53".parse().unwrap();
+    rig.must(&format!("ipvsadm -A -u {vip} -s rr")).unwrap();
+    let tunnel = "-i --tun-type gue --tun-port 5555 --tun-csum";
+    rig.must(&format!("ipvsadm -a -u {vip} -r 192.168.2.11 {tunnel}")).unwrap();
+    let mut feeder = Feed::new(&rig).unwrap();
+    for (data, action) in [(9000, Action::Sent), (12_000, Action::Dropped)] {
+        let packet = Packet::udp("10.0.0.1:5000".parse().unwrap(), vip, &vec![7; data]);
+        let mut frame = rig.arriving(Side::Clients, &packet);
+        // It has no checksum of its own, so all of it is to be summed; and it may be cut, so nobody is told.
+        frame[40..42].fill(0);
+        frame[20] = 0;
+        assert_eq!(feeder.send(Side::Clients, &frame).unwrap(), action, "{data} bytes");
+    }
+    assert_eq!(rig.reasons(), [("over_mtu".to_owned(), 1)]);
 }
 
 /// Feeds frames, and looks at each: what is wrong, with a frame of which it is.
@@ -183,9 +213,19 @@ fn assert_accounts(first: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>, t
     assert_eq!(count(&Reason::Broken), 0, "in a sound director: {now:#?}");
 }
 
-/// The counts of each real server are those of its lines in the listing.
+/// The counts of each real server are those of its lines in the listing. A connection that ends between two looks
+/// is counted in one of them only: then the next look tells.
 fn assert_counts_are_the_tables(rig: &Rig<'_>) {
-    rig.sweep();
+    let looks = (0..LOOKS).map(|_| {
+        rig.sweep();
+        (found(rig), told(rig))
+    });
+    let different: Vec<_> = looks.take_while(|(found, told)| found != told).collect();
+    assert!(different.len() < LOOKS, "found and told: {different:#?}");
+}
+
+/// What the connection table has for each real server.
+fn found(rig: &Rig<'_>) -> BTreeMap<IpAddr, Load> {
     let mut found: BTreeMap<_, Load> = BTreeMap::new();
     for connection in rig.connections() {
         let count = found.entry(connection.dest.address).or_default();
@@ -195,6 +235,11 @@ fn assert_counts_are_the_tables(rig: &Rig<'_>) {
             _ => count.inactive += 1,
         }
     }
+    found
+}
+
+/// What is counted for each real server.
+fn told(rig: &Rig<'_>) -> BTreeMap<IpAddr, Load> {
     let mut told: BTreeMap<_, Load> = BTreeMap::new();
     for entry in rig.listing().services.iter().flat_map(|service| &service.dests) {
         let count = told.entry(entry.dest.addr.address).or_default();
@@ -203,7 +248,7 @@ fn assert_counts_are_the_tables(rig: &Rig<'_>) {
         count.persistent += entry.load.persistent;
     }
     told.retain(|_, load| *load != Load::default());
-    assert_eq!(told, found);
+    told
 }
 
 fn hex(frame: &[u8]) -> String {

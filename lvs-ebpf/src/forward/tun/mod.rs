@@ -76,7 +76,7 @@ fn within<O: Ip, F: Frame, T: Tables>(
         return Err(TOO_LONG);
     }
 
-    let sum = if summed { Some(sum(frame, packet).ok_or(BROKEN)?) } else { None };
+    let sum = if summed { Some(sum(frame, packet).ok_or(TOO_LONG)?) } else { None };
     let flow = flow(packet, tables);
     let ethernet = *frame.at::<Ethernet>(0).ok_or(BROKEN)?;
     if !frame.grow(usize::from(room)) {

@@ -15,8 +15,8 @@ use lvs_ctl::{
     },
     config::Standing,
     dataplane::memory::Memory,
-    director::{self, Director, Handle, Options},
-    model::{Host, LinkFacts, Protocol, Way, text::Naming},
+    director::{self, Director, Handle, Options, ServiceEntry},
+    model::{Dest, Host, LinkFacts, Protocol, Way, health::Effective, text::Naming},
 };
 use tokio::runtime::Runtime;
 
@@ -95,11 +95,7 @@ impl Controller {
         for entry in shown {
             let carried = table.get(&entry.service.id).context("the data plane has it not")?;
             let same = carried.service == entry.service
-                && carried
-                    .pool
-                    .iter()
-                    .map(|real| real.dest)
-                    .eq(entry.dests.iter().map(|it| it.dest));
+                && carried.pool.iter().map(|real| real.dest).eq(seen(&entry));
             ensure!(same, "the data plane has another {}", entry.service.id);
         }
         Ok(state)
@@ -138,6 +134,18 @@ impl Controller {
         let rules = (listing.revision, listing.services, marks.marks, marks.declared);
         Ok(State(format!("{rules:?} {timeouts:?} {values:?} {:?}", settings.daemons)))
     }
+}
+
+/// The real servers of a service that packets see: the operator's, by what their health gives them.
+fn seen(entry: &ServiceEntry) -> Vec<Dest> {
+    let sorry = entry.sorry.iter().map(|sorry| sorry.dest);
+    let sorry = sorry.filter(|sorry| entry.dests.iter().all(|it| it.dest.addr != sorry.addr));
+    let own = entry.dests.iter().filter_map(|it| match it.effective {
+        None => Some(it.dest),
+        Some(Effective::Weight(weight)) => Some(Dest { weight, ..it.dest }),
+        Some(Effective::Absent) => None,
+    });
+    sorry.chain(own).collect()
 }
 
 /// Nobody waits for ways that nobody would find.
