@@ -101,7 +101,7 @@ reasons! {
     FragmentEndless = 28, "fragment_endless";
     /// Dropped: a fragment of a datagram that was given up, or whose first fragment was dropped.
     FragmentRefused = 29, "fragment_refused";
-    /// Dropped: a fragment that came before the first of its datagram, which alone tells the ports.
+    /// Dropped: a fragment that came before the first of its datagram, which alone tells the ports, and was held in vain, or for which there was no room.
     FragmentEarly = 30, "fragment_early";
     /// Dropped: a fragment of SCTP to or from a real server's other port; the CRC of the whole cannot follow.
     FragmentCrc = 31, "fragment_crc";

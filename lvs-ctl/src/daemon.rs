@@ -37,7 +37,7 @@ use crate::{
         kernel::{Kernel, load},
     },
     director::{self, Director, Handle},
-    health,
+    health, held,
     netlink::{Rtnetlink, links::Links, sysctl::Sysctl},
     notify,
     reload::Asked,
@@ -87,6 +87,10 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let network = interfaces.network(&links.changed().await?);
     kernel.set_network(&network)?;
     let probing = probing::set_up(&mut kernel, pin_dir).await;
+    let holding = kernel.early_fragments().map(|early| tokio::spawn(held::run(early)));
+    if let Err(error) = &holding {
+        tracing::warn!(%error, "fragments that come before the first are dropped");
+    }
     let adopted = kernel.is_adopted();
     tracing::info!(adopted, "the program is in place");
 
@@ -118,6 +122,10 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
     answer(doors, listener, handle, requests).await?;
 
+    if let Ok(holding) = holding {
+        holding.abort();
+        holding.await.ok();
+    }
     checking.abort();
     checking.await.ok();
     following.abort();

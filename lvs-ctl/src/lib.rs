@@ -13,6 +13,7 @@
 //! | 6 | [`resolve`], [`sweep`], [`reload`] | what keeps next hops, connections and declared rules up to date |
 //! | 6 | [`health`] | checks of real servers |
 //! | 7 | [`probe`] | checks' way through the services' data path |
+//! | 6 | [`held`] | fragments that come before the first |
 //! | 6 | [`metrics`] | the director in numbers, for Prometheus |
 //! | 7 | [`api`] | HTTP over a Unix socket, and over TLS |
 //! | 8 | [`cli`] | two dialects that become API requests |
@@ -27,6 +28,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod director;
 pub mod health;
+pub mod held;
 pub mod manual;
 pub mod metrics;
 pub mod model;

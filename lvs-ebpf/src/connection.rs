@@ -29,6 +29,15 @@ pub struct Connection {
     pub(crate) keeps_port: bool,
 }
 
+impl Connection {
+    /// Slot of its real server's next hop.
+    #[inline(always)]
+    #[must_use]
+    pub const fn next_hop(&self) -> u32 {
+        self.next_hop
+    }
+}
+
 /// A reply's connection.
 pub(crate) struct Reply<A> {
     /// Slot of its real server.

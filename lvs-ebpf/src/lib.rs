@@ -96,6 +96,7 @@ fn fragment<F: Frame, T: Tables>(
         (Onward::Reply, Left { packet: Some(packet), address: Some(address), .. }) => {
             Step::Done(give_back(frame, &packet, address, tables))
         }
+        (Onward::Early, _) => Step::Done(Verdict::Drop(Reason::FragmentEarly)),
         (Onward::Passed(reason), _) => Step::Done(Verdict::Pass(reason)),
         (Onward::Dropped(reason), _) => Step::Done(Verdict::Drop(reason)),
         _ => Step::Done(Verdict::Drop(Reason::Broken)),

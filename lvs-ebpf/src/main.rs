@@ -61,6 +61,12 @@ mod program {
         probe::leave(&context)
     }
 
+    /// Hands what it gets to the stack; run by the controller only.
+    #[xdp]
+    pub fn up(_: XdpContext) -> u32 {
+        XDP_PASS
+    }
+
     /// Writes the kernel's two clocks into its packet, for the controller to compare; run by it only.
     #[xdp]
     pub fn clocks(context: XdpContext) -> u32 {

@@ -10,6 +10,7 @@ mod counting;
 mod demo;
 mod devices;
 mod forwarding;
+mod fragments;
 mod icmp;
 mod lab;
 mod ldirectord;

@@ -13,18 +13,19 @@ use lvs_tests::prelude::*;
 
 /// A service's VIP, its real servers' names and addresses, and their method as `ipvsadm -a` takes it.
 #[derive(Clone, Copy)]
-struct Way {
-    flag: &'static str,
-    vip: Ipv6Addr,
-    servers: [(&'static str, Ipv6Addr); 2],
+pub(crate) struct Way {
+    pub(crate) flag: &'static str,
+    pub(crate) vip: Ipv6Addr,
+    pub(crate) servers: [(&'static str, Ipv6Addr); 2],
 }
 
-const NAT: Way = Way {
+pub(crate) const CLIENT: Ipv6Addr = at(4, 0x10);
+pub(crate) const NAT: Way = Way {
     flag: "-m",
     vip: at(4, 0x5),
     servers: [("nat-100", at(2, 0x100)), ("nat-200", at(2, 0x200))],
 };
-const DR: Way = Way {
+pub(crate) const DR: Way = Way {
     flag: "-g",
     vip: at(4, 0x15),
     servers: [("dr-100", at(4, 0x100)), ("dr-200", at(4, 0x200))],
@@ -44,14 +45,14 @@ const DATAGRAMS: [usize; 9] = [0, 1, 2, 701, 1400, 1452 - NAME_MAX, 1500, 8000, 
 const NAME_MAX: usize = 8;
 
 /// Dropped in this order.
-struct Cluster {
+pub(crate) struct Cluster {
     _web: Vec<Web>,
-    director: Director,
-    topology: Topology,
+    pub(crate) director: Director,
+    pub(crate) topology: Topology,
 }
 
 impl Cluster {
-    fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         let topology = topology();
         let names = ["nat-100", "nat-200", "dr-100", "dr-200", "far"];
         let web = names.map(|name| Web::start(topology.host(name), &Services::usual()).unwrap());
@@ -63,7 +64,7 @@ impl Cluster {
         self.topology.host("client").client()
     }
 
-    fn serve(&self, way: Way, kind: &str, port: u16) {
+    pub(crate) fn serve(&self, way: Way, kind: &str, port: u16) {
         let service = format!("{kind} [{}]:{port}", way.vip);
         self.director.ipvsadm(&format!("-A {service} -s rr")).unwrap();
         for (_, rip) in way.servers {
@@ -94,7 +95,7 @@ fn topology() -> Topology {
         .switch("lan4")
         .switch("lan2")
         .switch("lan9")
-        .host(HostPlan::new("client").link(link("eth0", "lan4", &[at(4, 0x10)])))
+        .host(HostPlan::new("client").link(link("eth0", "lan4", &[CLIENT])))
         .host(forwards(director))
         .host(forwards(router))
         .host(via(HostPlan::new("far").link(link("eth0", "lan9", &[FAR])), at(9, 1)));

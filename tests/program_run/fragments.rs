@@ -3,13 +3,17 @@
 
 use std::net::SocketAddr;
 
-use lvs_tests::rig::{
-    Fate, Place, Rig, Side,
-    packet::{Packet, mac_of},
-    run,
+use lvs_tests::{
+    pieces::cut,
+    rig::{
+        Fate, Place, Rig, Side,
+        packet::{Packet, mac_of},
+        run,
+    },
 };
 
-const ETHERNET: usize = 14;
+/// Of all datagrams.
+const ID: u16 = 0x1234;
 /// An order behind the first, by number.
 const ORDER: [usize; 7] = [0, 4, 1, 6, 3, 2, 5];
 
@@ -66,7 +70,7 @@ fn fragments_that_do_not_fit_are_dropped_and_counted() {
     rig.must("ipvsadm -a -u 192.168.4.5:53 -r 192.168.2.11:53 -g").unwrap();
     let (client, vip) = (V4.client.parse().unwrap(), V4.vip.parse().unwrap());
     let whole = rig.arriving(Side::Clients, &Packet::udp(client, vip, &[7; 6100]));
-    let (fragments, others) = (cut(&whole, 1000), cut(&whole, 1200));
+    let (fragments, others) = (cut(&whole, 1000, ID), cut(&whole, 1200, ID));
     let program = rig.program().unwrap();
     let sends = |frame: &[u8]| run(&program, rig.index(Side::Clients), frame).unwrap();
     let is_dropped = |frame: &[u8], reason: &str| {
@@ -88,49 +92,11 @@ fn fragments_that_do_not_fit_are_dropped_and_counted() {
 /// Sends a packet in fragments, and compares what comes out with the fragments of a frame.
 #[track_caller]
 fn goes(rig: &Rig<'_>, side: Side, packet: &Packet, expected: &[u8]) {
-    let (fragments, expected) = (cut(&rig.arriving(side, packet), 1000), cut(expected, 1000));
+    let (fragments, expected) =
+        (cut(&rig.arriving(side, packet), 1000, ID), cut(expected, 1000, ID));
     assert_eq!(fragments.len(), ORDER.len());
     for number in ORDER {
         let fate = run(&rig.program().unwrap(), rig.index(side), &fragments[number]).unwrap();
         assert_eq!(fate, Fate::Sent(expected[number].clone()), "fragment {number} of {packet}");
     }
-}
-
-/// The fragments of a frame without IP options or extension headers.
-fn cut(frame: &[u8], bytes: usize) -> Vec<Vec<u8>> {
-    let is_v4 = frame[12..14] == [8, 0];
-    let (head, payload) = frame.split_at(ETHERNET + if is_v4 { 20 } else { 40 });
-    let last = payload.len().div_ceil(bytes) - 1;
-    let fragment = |(number, part): (usize, &[u8])| {
-        let (offset, more) = (number * bytes, number != last);
-        let mut fragment = head.to_vec();
-        if is_v4 {
-            let word = u16::try_from(offset / 8).unwrap() | u16::from(more) << 13;
-            let length = u16::try_from(20 + part.len()).unwrap();
-            fragment[16..18].copy_from_slice(&length.to_be_bytes());
-            fragment[20..22].copy_from_slice(&word.to_be_bytes());
-            fragment[24..26].fill(0);
-            let sum = sum(&fragment[ETHERNET..]);
-            fragment[24..26].copy_from_slice(&sum.to_be_bytes());
-        } else {
-            let length = u16::try_from(8 + part.len()).unwrap();
-            fragment[18..20].copy_from_slice(&length.to_be_bytes());
-            let next = std::mem::replace(&mut fragment[20], 44);
-            let word = u16::try_from(offset).unwrap() | u16::from(more);
-            fragment.extend([next, 0]);
-            fragment.extend(word.to_be_bytes());
-            fragment.extend([1, 2, 3, 4]);
-        }
-        fragment.extend(part);
-        fragment
-    };
-    payload.chunks(bytes).enumerate().map(fragment).collect()
-}
-
-/// RFC 1071 over an even number of bytes.
-fn sum(bytes: &[u8]) -> u16 {
-    let halves = bytes.chunks(2).map(|half| u32::from(u16::from_be_bytes([half[0], half[1]])));
-    let sum: u32 = halves.sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap()
 }

@@ -40,6 +40,7 @@ pub mod layout;
 pub mod listing;
 pub mod netns;
 pub mod offload;
+pub mod pieces;
 mod plan;
 pub mod process;
 pub mod realserver;

@@ -36,8 +36,6 @@ pub struct DatagramKey {
 pub struct Course(pub u8);
 
 impl Course {
-    /// The first fragment has not come; others wait for it.
-    pub const AWAITED: Self = Self(0);
     /// To a real server.
     pub const REQUEST: Self = Self(1);
     /// From a masqueraded real server to a client.

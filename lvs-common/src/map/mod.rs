@@ -20,6 +20,9 @@
 //! | `CURSORS` | `u64` | service slot | program; the controller seats it anew on an edit |
 //! | `REMEMBERED` | [`Remembered`](crate::sched::Remembered) | [`Called`] | program; the controller forgets |
 //! | `FRAGMENTS` | [`Datagram`] | [`DatagramKey`] | program |
+//! | `EARLY` | [`Early`] | none: a ring | program |
+//! | `FIRSTS` | [`DatagramKey`] | none: a ring | program |
+//! | `HOLDS` | [`early::NOBODY`] and others | one | controller |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
 //! | `PROBES` | [`ProbeFlow`] | [`ProbeKey`] | program |
 //! | `PROBED` | [`Probed`] | [`ProbedEnd`] | program |
@@ -34,6 +37,7 @@ mod below;
 mod called;
 mod counters;
 mod dest;
+pub mod early;
 mod fragment;
 mod host_mac;
 mod load;
@@ -49,6 +53,7 @@ pub use below::Below;
 pub use called::Called;
 pub use counters::Counters;
 pub use dest::{Dest, Method, tunnel};
+pub use early::Early;
 pub use fragment::{Course, DATAGRAM_S, Datagram, DatagramKey, MAX_DATAGRAMS};
 pub use host_mac::HostMac;
 pub use load::Load;
@@ -114,6 +119,12 @@ pub mod name {
     pub const REMEMBERED: &str = "REMEMBERED";
     /// Datagrams that come in fragments.
     pub const FRAGMENTS: &str = "FRAGMENTS";
+    /// Fragments that came before the first.
+    pub const EARLY: &str = "EARLY";
+    /// Datagrams whose first fragment has come.
+    pub const FIRSTS: &str = "FIRSTS";
+    /// Whether anybody holds fragments.
+    pub const HOLDS: &str = "HOLDS";
     /// Traffic a real server had.
     pub const COUNTERS: &str = "COUNTERS";
     /// Flows of health checks.
@@ -164,6 +175,7 @@ map_type!(
     Datagram: 128,
     DatagramKey: 40,
     Dest: 64,
+    Early: 2112,
     HostMac: 8,
     Load: 32,
     MarkRule: 32,

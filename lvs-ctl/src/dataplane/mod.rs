@@ -1,5 +1,6 @@
 //! What the director may ask of whatever forwards packets, in the model's words.
 
+pub mod early;
 pub mod kernel;
 pub mod memory;
 

@@ -4,7 +4,7 @@
 //! ```text
 //!                 ┌─ first, not known ──▶ the way of whole packets ─▶ remembered
 //!   frame ─▶ trace┼─ known, its piece fits ─▶ as the first: real server, client or stack
-//!                 ├─ later, not known ──▶ early
+//!                 ├─ later, not known ──▶ held until the first has come
 //!                 └─ its piece does not fit ─▶ dropped; in part there already: the datagram is given up
 //! ```
 //!
@@ -40,6 +40,8 @@ pub enum Onward {
     /// It goes to the client: [`give_back`](crate::give_back). Its packet and the address that the client
     /// called are left.
     Reply,
+    /// The first of its datagram has not come: it is held, or dropped as [`Reason::FragmentEarly`].
+    Early,
     /// It is the stack's.
     Passed(Reason),
     /// It is gone.
@@ -93,7 +95,7 @@ pub fn onward<F: Frame, T: Tables>(
             }
             begun
         }
-        Trace::Unknown => Onward::Dropped(Reason::FragmentEarly),
+        Trace::Unknown => Onward::Early,
         Trace::Known => follow(&fragment, left, tables),
         Trace::Refused(reason) => Onward::Dropped(reason),
     }

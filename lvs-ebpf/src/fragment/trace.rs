@@ -21,7 +21,7 @@ pub enum Trace {
 /// Adds a piece to a datagram; whether it has come whole now, too.
 #[inline(always)]
 pub fn trace<O: Opaque>(datagram: &mut Datagram, piece: Piece, now: u32) -> (Trace, bool) {
-    if datagram.is_expired(now) || datagram.course == Course::AWAITED {
+    if datagram.is_expired(now) {
         return (Trace::Unknown, false);
     }
     if datagram.course != Course::REQUEST && datagram.course != Course::REPLY {

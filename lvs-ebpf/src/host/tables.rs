@@ -11,8 +11,8 @@ use lvs_common::{
         shared::{Row, View},
     },
     map::{
-        Addresses, Counters, Course, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop,
-        Service, ServiceKey, Tunables,
+        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop, Service,
+        ServiceKey, Tunables,
     },
     net::{Be32, Mac},
     pieces::{Piece, Pieces},
@@ -183,7 +183,7 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
     fn remember(&mut self) {
         let Some((key, datagram)) = self.maps.traced else { return };
         let (known, now) = (self.maps.datagrams.get(&key), self.maps.now);
-        if known.is_none_or(|it| it.is_expired(now) || it.course == Course::AWAITED) {
+        if known.is_none_or(|it| it.is_expired(now)) {
             self.maps.datagrams.insert(key, datagram);
         }
     }

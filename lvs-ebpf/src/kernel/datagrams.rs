@@ -2,14 +2,14 @@
 
 use aya_ebpf::bindings::BPF_ANY;
 use lvs_common::{
-    map::{Course, DATAGRAM_S, Datagram, DatagramKey},
+    map::{DATAGRAM_S, Datagram, DatagramKey},
     pieces::{Piece, Pieces},
     verdict::Reason,
 };
 use lvs_ebpf::fragment::{self, Trace};
 
 use super::{
-    atomic, clock,
+    atomic, clock, early,
     maps::{FRAGMENTS, TRACED, TUNABLES},
     pool::Moved,
 };
@@ -25,6 +25,20 @@ pub struct Traced {
     pad: u32,
     /// What is known, or will be.
     pub datagram: Datagram,
+}
+
+impl Traced {
+    /// What is asked about.
+    #[inline(always)]
+    pub fn key(&self) -> &DatagramKey {
+        &self.key
+    }
+
+    /// Where the piece begins, units of eight bytes.
+    #[inline(always)]
+    pub fn start(&self) -> u32 {
+        self.start
+    }
 }
 
 /// `lvs_trace`: nothing known; known; or why not.
@@ -109,14 +123,16 @@ pub extern "C" fn lvs_remember() -> u32 {
     let Some(known) = FRAGMENTS.get_ptr_mut(&asked.key) else {
         // Without a place for it, its other fragments will come too early.
         _ = FRAGMENTS.insert(&asked.key, &asked.datagram, BPF_ANY.into());
+        early::tell(&asked.key);
         return 0;
     };
     let new = &asked.datagram;
     locked(known, |known| {
-        if known.is_expired(now) || known.course == Course::AWAITED {
+        if known.is_expired(now) {
             *known = Datagram { lock: known.lock, ..*new };
         }
     });
+    early::tell(&asked.key);
     0
 }
 

@@ -15,10 +15,11 @@ use lvs_ebpf::{
     Connection,
     fragment::{self, Desk, Onward},
     packet::{Packet, Part},
+    tables::Tables as _,
 };
 
 use super::{
-    KernelTables, XdpFrame,
+    KernelTables, XdpFrame, early,
     family::Kept,
     function::Scratch,
     way::{BEGINS, BEGUN, REST, at_hand, settle, within_frame},
@@ -28,19 +29,27 @@ use super::{
 pub(super) const LOOKS: u32 = 1 << 11;
 /// No action: a reply's later fragment.
 const RETURNS: u32 = 1 << 12;
+/// No action: the first of its datagram has not come.
+const AWAITS: u32 = 1 << 13;
 
 /// Where a fragment goes: what is to be done next.
 #[inline(always)]
 pub(super) fn onward(context: *mut xdp_md) -> u32 {
-    let action = lvs_fragment(context);
-    if action == RETURNS { lvs_return(context) } else { action }
+    match lvs_fragment(context) {
+        RETURNS => lvs_return(context),
+        AWAITS => early::lvs_hold(context),
+        action => action,
+    }
 }
 
 /// The same of IPv6.
 #[inline(always)]
 pub(super) fn onward6(context: *mut xdp_md) -> u32 {
-    let action = lvs_fragment6(context);
-    if action == RETURNS { lvs_return6(context) } else { action }
+    match lvs_fragment6(context) {
+        RETURNS => lvs_return6(context),
+        AWAITS => early::lvs_hold(context),
+        action => action,
+    }
 }
 
 /// The connection of a request that was left in this CPU's value, if it has one.
@@ -150,8 +159,14 @@ fn fragment<A: Kept>(context: *mut xdp_md) -> u32 {
             scratch.next = LOOKS;
             LOOKS
         }
-        Onward::Request => BEGUN,
+        Onward::Request => {
+            if let Some(hop) = tables.next_hop(scratch.opened.next_hop()) {
+                early::leaves(&context, hop.interface);
+            }
+            BEGUN
+        }
         Onward::Reply => RETURNS,
+        Onward::Early => AWAITS,
         Onward::Passed(reason) => settle(Verdict::Pass(reason), &mut tables),
         Onward::Dropped(reason) => settle(Verdict::Drop(reason), &mut tables),
     }
@@ -166,6 +181,9 @@ fn give_back<A: Kept>(context: *mut xdp_md) -> u32 {
     let address = scratch.address;
     let frame = &mut XdpFrame::new(&context);
     let verdict = lvs_ebpf::give_back(frame, &packet, address, &mut tables);
+    if let Verdict::Redirect(interface) = verdict {
+        early::leaves(&context, interface);
+    }
     settle(verdict, &mut tables)
 }
 

@@ -3,16 +3,17 @@
 use aya_ebpf::{
     Global,
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
     macros::btf_map,
 };
 use lvs_common::{
     conntable::{WAYS, WORDS, ends},
     map::{
-        Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
+        Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, Early, HostMac, Load,
         MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
         PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        early::{EARLY_BYTES, FIRSTS_BYTES},
         probe::{MAX_PROBED, MAX_PROBES},
         rest,
     },
@@ -89,6 +90,18 @@ pub static FRAGMENTS: LruHashMap<DatagramKey, Datagram, MAX_DATAGRAMS> = LruHash
 /// What this CPU asks of it.
 #[btf_map]
 pub static TRACED: PerCpuArray<Traced, 1> = PerCpuArray::new();
+
+/// Fragments that came before the first.
+#[btf_map]
+pub static EARLY: RingBuf<Early, EARLY_BYTES> = RingBuf::new();
+
+/// Datagrams whose first fragment has come, while somebody waits for it.
+#[btf_map]
+pub static FIRSTS: RingBuf<DatagramKey, FIRSTS_BYTES> = RingBuf::new();
+
+/// Whether anybody holds early fragments.
+#[btf_map]
+pub static HOLDS: Array<u64, 1, MAPPED> = Array::new();
 
 #[btf_map]
 pub static COUNTERS: PerCpuArray<Counters, MAX_DESTS> = PerCpuArray::new();

@@ -5,6 +5,7 @@ mod choose;
 pub mod clock;
 mod conns;
 mod datagrams;
+mod early;
 mod family;
 mod fragments;
 mod frame;

@@ -20,7 +20,7 @@ use lvs_common::{
 use lvs_ebpf::{Connection, Step, icmp::own::TOLD, ip, open, packet::Packet, vlan};
 
 use super::{
-    KernelTables, XdpFrame,
+    KernelTables, XdpFrame, early,
     family::Kept,
     fragments::{self, LOOKS},
     function::{Scratch, scratch},
@@ -287,7 +287,10 @@ pub(super) fn tell<A: Kept>(context: *mut xdp_md, reason: u32) -> u32 {
     let answer =
         told.and_then(|told| lvs_ebpf::tell(&mut XdpFrame::new(&context), *told, &mut tables));
     match answer {
-        Some(Verdict::Redirect(interface)) => redirect(interface),
+        Some(Verdict::Redirect(interface)) => {
+            early::leaves(&context, interface);
+            redirect(interface)
+        }
         _ => XDP_DROP,
     }
 }

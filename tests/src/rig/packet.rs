@@ -298,7 +298,7 @@ fn word(length: usize) -> [u8; 2] {
 }
 
 /// RFC 1071, one byte after the other.
-pub(super) fn checksum(parts: &[&[u8]]) -> [u8; 2] {
+pub(crate) fn checksum(parts: &[&[u8]]) -> [u8; 2] {
     let bytes = parts.concat();
     let mut sum: u64 = 0;
     for (index, byte) in bytes.iter().enumerate() {

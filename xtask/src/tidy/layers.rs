@@ -47,6 +47,7 @@ const MODULES: &[Module] = &[
     module("health", &["model", "director"]),
     module("probe", &["model", "director", "health::ways", "dataplane::kernel::probing"]),
     module("resolve", &["model", "director", "netlink::NextHop", "netlink::Report", "netlink::Resolution", "netlink::Resolver"]),
+    module("held", &["dataplane::early"]),
     module("reload", &["config", "director", "notify"]),
     module("estimator", &["model", "director::Handle", "director::handle"]),
     module("listing", &["model", "director::Handle", "director::handle"]),

@@ -140,7 +140,7 @@ fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
 }
 
 /// Hands a program to the kernel.
-fn verify(program: &mut Xdp) -> Result<(), KernelError> {
+pub(super) fn verify(program: &mut Xdp) -> Result<(), KernelError> {
     verified(|| program.load())
 }
 

@@ -19,12 +19,15 @@
 //! | `time` | what time it is on it |
 //! | [`decap`] | the program of real servers |
 //! | [`probing`] | health checks, and what became of them |
+//! | [`early`] | fragments that come before the first |
+//! | `run` | a program run with a frame |
 //! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
 mod clock;
 mod conntable;
 pub mod decap;
+pub mod early;
 mod error;
 mod family;
 mod interfaces;
@@ -36,6 +39,7 @@ mod memory;
 mod pins;
 pub mod probing;
 mod program;
+mod run;
 mod settings;
 mod sweeps;
 mod templates;

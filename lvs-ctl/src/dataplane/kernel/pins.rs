@@ -13,7 +13,9 @@ use lvs_common::{
         Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
         MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
         MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, name,
+        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        early::{EARLY_BYTES, FIRSTS_BYTES},
+        name,
         probe::{MAX_PROBED, MAX_PROBES},
         rest,
     },
@@ -36,7 +38,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 22] = [
+pub(super) const SHAPES: [Shape; 25] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -85,6 +87,9 @@ pub(super) const SHAPES: [Shape; 22] = [
         value: Some(size_of::<Datagram>()),
         places: Some(MAX_DATAGRAMS),
     },
+    ring(name::EARLY, EARLY_BYTES),
+    ring(name::FIRSTS, FIRSTS_BYTES),
+    array(name::HOLDS, size_of::<u64>(), Some(1)),
     Shape {
         name: name::PROBES,
         kind: MapType::LruHash,
@@ -117,6 +122,10 @@ pub(super) const SHAPES: [Shape; 22] = [
 
 const fn array(name: &'static str, value: usize, places: Option<usize>) -> Shape {
     Shape { name, kind: MapType::Array, key: size_of::<u32>(), value: Some(value), places }
+}
+
+const fn ring(name: &'static str, bytes: usize) -> Shape {
+    Shape { name, kind: MapType::RingBuf, key: 0, value: Some(0), places: Some(bytes) }
 }
 
 const fn per_cpu(name: &'static str, value: usize, places: usize) -> Shape {
