@@ -26,7 +26,11 @@ use lvs_common::{
     net::Addr,
 };
 
-use super::{KernelError, load::verified, pins::Pins};
+use super::{
+    KernelError,
+    load::verified,
+    pins::{self, Pins},
+};
 
 /// The object, built with the controller.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lvs-decap"));
@@ -113,7 +117,7 @@ impl Decap {
         let mut ends = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|source| KernelError::file("read", &self.root, source))?;
-            let interface = entry.file_name().to_string_lossy().into_owned();
+            let interface = pins::as_interface(&entry.file_name().to_string_lossy());
             let (vips, counts) = (vips(&entry.path())?, counts(&entry.path())?);
             ends.push(End { interface, vips, counts });
         }
@@ -122,7 +126,7 @@ impl Decap {
     }
 
     fn directory(&self, interface: &str) -> PathBuf {
-        self.root.join(interface)
+        self.root.join(pins::as_file(interface))
     }
 }
 

@@ -185,7 +185,7 @@ impl Pins {
 
     /// Where an interface's link is pinned.
     pub(super) fn link(&self, hook: Hook, interface: &str) -> PathBuf {
-        self.version.join(format!("{}{interface}", prefix(hook)))
+        self.version.join(format!("{}{}", prefix(hook), as_file(interface)))
     }
 
     /// Interfaces whose links are pinned, and on which hook.
@@ -196,7 +196,8 @@ impl Pins {
             let name = entry.map_err(failed)?.file_name();
             let name = name.to_string_lossy();
             for hook in [Hook::Native, Hook::Generic] {
-                links.extend(name.strip_prefix(prefix(hook)).map(|name| (hook, name.to_owned())));
+                links
+                    .extend(name.strip_prefix(prefix(hook)).map(|name| (hook, as_interface(name))));
             }
         }
         Ok(links)
@@ -255,4 +256,15 @@ impl Pins {
         }
         fs::remove_dir(&self.root).map_err(failed)
     }
+}
+
+/// An interface's name as a file's: bpffs takes no dot (`bpf_lookup`), and no interface's name has a colon
+/// (`dev_valid_name`).
+pub(super) fn as_file(interface: &str) -> String {
+    interface.replace('.', ":")
+}
+
+/// The interface of such a file.
+pub(super) fn as_interface(file: &str) -> String {
+    file.replace(':', ".")
 }
