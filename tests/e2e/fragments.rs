@@ -64,7 +64,9 @@ impl Sender {
         let whole = Packet::udp(self.from, to, &data).frame(director, own);
         let mut fragments = cut(&whole, PIECE, self.id);
         order(&mut fragments);
-        fragments.iter().for_each(|fragment| self.outlet.send(fragment).unwrap());
+        for fragment in &fragments {
+            self.outlet.send(fragment).unwrap();
+        }
         let answer = self.hears(to);
         let end = answer.iter().position(|byte| *byte == b'\n').unwrap();
         assert!(answer[end + 1..] == data, "{bytes} bytes to {to} came back as others");
@@ -102,7 +104,9 @@ fn replies(topology: &Topology, sender: &Sender, rip: SocketAddr, name: &str, vi
         let whole = Packet::udp(rip, sender.from, &data).frame(to, from);
         let mut fragments = cut(&whole, PIECE, id);
         order(&mut fragments);
-        fragments.iter().for_each(|fragment| outlet.send(fragment).unwrap());
+        for fragment in &fragments {
+            outlet.send(fragment).unwrap();
+        }
         assert!(sender.hears(vip) == data, "the reply came as another");
     }
 }

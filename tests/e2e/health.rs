@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lvs_tests::{prelude::*, web::Web};
+use lvs_tests::{client::Answer, prelude::*, web::Web};
 use nix::sys::signal::Signal;
 
 use crate::cluster::{Cluster, DR, NAT, SOON, Way};
@@ -96,7 +96,7 @@ impl Checked {
                 while !ends.load(Ordering::Relaxed) {
                     let begun = Instant::now();
                     let answer = client.get(self.way.to(80), "/");
-                    let server = answer.and_then(|answer| answer.name()).ok();
+                    let server = answer.and_then(Answer::name).ok();
                     requests.lock().unwrap().push(Request { begun, server });
                     thread::sleep(Duration::from_millis(5));
                 }

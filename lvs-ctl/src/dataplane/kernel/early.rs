@@ -117,6 +117,7 @@ impl EarlyFragments {
     }
 
     /// Sends a frame out of an interface.
+    #[expect(clippy::cast_possible_truncation, reason = "a small number, and a small size")]
     fn send(&self, interface: u32, frame: &[u8]) -> io::Result<()> {
         let protocol = frame.get(ADDRESSES..ADDRESSES + 2).ok_or(io::ErrorKind::InvalidData)?;
         // SAFETY: all zeros are an address.

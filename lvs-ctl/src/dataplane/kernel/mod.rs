@@ -371,7 +371,6 @@ impl Sweeper {
     }
 
     /// Ends what is over now.
-    #[expect(clippy::must_use_candidate, reason = "most callers want the effect")]
     pub fn sweep(&self) -> Swept {
         let begun = Instant::now();
         let mut tally = self.signs.is_some().then(Tally::default);

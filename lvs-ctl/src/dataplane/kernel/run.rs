@@ -70,7 +70,8 @@ impl Runner {
         out.truncate(bytes);
         let frame = out.split_off(LEAD.min(out.len()));
         let lead = bytemuck::try_pod_read_unaligned(&out);
-        Ok(Made { action, lead: lead.map_err(|_| io::ErrorKind::InvalidData)?, frame })
+        let lead = lead.map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Made { action, lead, frame })
     }
 
     /// Runs it with a frame, as if the interface had received it.
