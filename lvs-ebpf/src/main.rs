@@ -10,6 +10,10 @@ fn main() {}
     clippy::cast_possible_wrap,
     reason = "counts and slots are below the sizes of maps; ticks are meant to wrap"
 )]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a map's key that is given away is copied onto the stack"
+)]
 mod kernel;
 
 #[cfg(target_arch = "bpf")]

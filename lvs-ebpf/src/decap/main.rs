@@ -9,6 +9,11 @@
 fn main() {}
 
 #[cfg(target_arch = "bpf")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "lengths of headers"
+)]
 mod outer;
 
 #[cfg(target_arch = "bpf")]
@@ -45,7 +50,7 @@ mod program {
             Found::Tunnel(tunnel) => tunnel,
         };
         // SAFETY: the value is one word, read at once.
-        let port = unsafe { VIPS.get(&tunnel.destination) }.copied();
+        let port = unsafe { VIPS.get(tunnel.destination) }.copied();
         match (port, tunnel.port) {
             (Some(_), None) => {}
             (Some(port), Some(came)) if port == u64::from(came.get()) => {}

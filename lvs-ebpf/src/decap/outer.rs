@@ -52,7 +52,9 @@ enum Family {
 #[inline(always)]
 pub fn find(context: &TcContext) -> Found {
     // SAFETY: the context is valid while the program runs.
-    let (kind, ethertype) = unsafe { ((*context.skb.skb).pkt_type, (*context.skb.skb).protocol) };
+    let kind = unsafe { (*context.skb.skb).pkt_type };
+    // SAFETY: as above.
+    let ethertype = unsafe { (*context.skb.skb).protocol };
     if kind != PACKET_HOST {
         return Found::Nothing;
     }

@@ -56,6 +56,7 @@ pub fn leaves(context: &XdpContext, interface: u32) {
 
 /// What stands before a frame that was held.
 #[inline(always)]
+#[expect(clippy::mut_from_ref, reason = "the frame's memory is not the context's")]
 fn released(context: &XdpContext) -> Option<&mut Released> {
     let start = context.metadata();
     // verifier: the bound of this very pointer.
@@ -69,6 +70,10 @@ fn released(context: &XdpContext) -> Option<&mut Released> {
 }
 
 #[inline(always)]
+#[expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one record, field by field: it has no room on the stack"
+)]
 fn hold(context: &XdpContext) -> bool {
     let frame = XdpFrame::new(context);
     let (Some(asked), bytes) = (traced(), frame.len()) else { return false };
