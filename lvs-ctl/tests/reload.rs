@@ -60,7 +60,7 @@ fn a_file_with_a_mistake_changes_nothing_and_the_caller_is_told() {
         (
             FILE.replace("[[service.backend]]", "weight = 3\n[[service.backend]]"),
             format!(
-                "{shown}:7:1: service[0].weight: unknown field `weight`, expected one of `listen`, `protocol`, `address`, `port`, `mark`, `family`, `scheduler`, `flags`, `persistent`, `netmask`, `engine`, `one_packet`, `backend`"
+                "{shown}:7:1: service[0].weight: unknown field `weight`, expected one of `listen`, `protocol`, `address`, `port`, `mark`, `family`, `scheduler`, `flags`, `persistent`, `netmask`, `engine`, `one_packet`, `check`, `health`, `backend`"
             ),
         ),
         (

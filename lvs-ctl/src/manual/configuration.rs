@@ -23,6 +23,8 @@ const KEYS: &[(&str, &str)] = &[
     ("socket", START),
     ("api", START),
     ("metrics", START),
+    ("health", START),
+    ("hook", START),
     ("timeouts", RELOAD),
     ("tunables", RELOAD),
     ("mark", RELOAD),
