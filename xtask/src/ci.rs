@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use crate::{
-    other_kernel,
     setup::Needs,
     steps::{self, Step, Tally, step},
     test, test_programs, tidy,
@@ -13,9 +12,8 @@ use crate::{
 
 /// Run all that is checked before a change is accepted
 ///
-/// The project's own rules, formatting, lints of host and packet program, then every test, and a choice of them on
-/// another kernel. Stops
-/// at the first step that fails.
+/// The project's own rules, formatting, lints of host and packet program, then every test. Stops at the
+/// first step that fails. Another kernel: `cargo xtask test --kernel 6.1`.
 #[derive(clap::Args)]
 pub(crate) struct Ci {
     /// Only the checks that need no kernel: rules, formatting, lints
@@ -32,15 +30,12 @@ const LINTS: &[Step] = &[
     step("clippy of the program", clippy_bpf),
 ];
 
-/// After the tests.
-const KERNELS: &[Step] = &[step("kernel 6.1", other_kernel::step)];
-
 impl Verb for Ci {
     const NEEDS: Needs = Needs::Build;
 
     fn run(self) -> Result<()> {
-        let (tests, kernels) = if self.lints { (&[][..], &[][..]) } else { (test::STEPS, KERNELS) };
-        steps::run(LINTS.iter().chain(tests).chain(kernels))
+        let tests = if self.lints { &[][..] } else { test::STEPS };
+        steps::run(LINTS.iter().chain(tests))
     }
 }
 

@@ -50,12 +50,6 @@ pub(crate) fn test(version: &str, all: bool) -> Result<()> {
     outcome
 }
 
-/// As a step of `cargo xtask ci`, which has built everything.
-pub(crate) fn step(tally: &mut Tally) -> Result<()> {
-    setup::ensure(Needs::Guest)?;
-    run("6.1", false, tally)
-}
-
 fn run(version: &str, all: bool, tally: &mut Tally) -> Result<()> {
     let guest = Guest::new(version)?;
     let mut commands = vec![check_object::by_guest(&workspace::build_objects()?)?];
