@@ -126,8 +126,10 @@ fn topology() -> Topology {
     };
     let vips =
         [Family::V4, Family::V6].map(|family| format!("{}/{}", family.vip(), family.whole()));
-    let director =
-        vips.iter().fold(link(5).offload(Offload::Prepared), |link, vip| link.address(vip));
+    // Not the VIP is to be the source of tunnels' packets: a real server takes none from its own address.
+    let director = vips.iter().fold(link(5).offload(Offload::Prepared), |link, vip| {
+        link.address(&format!("{vip} preferred_lft 0"))
+    });
     let plan = Plan::new()
         .switch("lan4")
         .host(HostPlan::new("client").link(link(10)))
