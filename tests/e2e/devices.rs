@@ -171,7 +171,8 @@ fn tunnels(mode: Mode) {
             for kind in TYPES {
                 let wrong = through(&topology, &director, kind, (inner, outer));
                 eprintln!("{:.0?}: {inner:?} in {outer:?}, {kind:?}: {wrong:?}", start.elapsed());
-                failures.extend(wrong);
+                let named = |wrong| format!("{inner:?} in {outer:?}, {kind:?}: {wrong}");
+                failures.extend(wrong.into_iter().map(named));
             }
         }
     }
