@@ -33,7 +33,7 @@ const CHOICE: &[(&str, &[&str])] = &[
             GUESTS,
             "devices::the_kernels_devices_take_packets_out_of_tunnels_of_every_type_in_native_mode",
             "devices::sctp",
-            "vlans::direct_routing_from_vlan_to_vlan_in_native_mode",
+            "vlans::from_vlan_to_vlan_in_native_mode_on_the_trunk",
             "vlans::a_port_of_a_bond",
         ],
     ),
