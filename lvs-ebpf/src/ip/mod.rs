@@ -22,6 +22,8 @@ pub trait Ip: Copy + Eq + Debug {
     const FAMILY: Family;
     /// What an Ethernet header says of it.
     const ETHERTYPE: Be16;
+    /// Its header has a checksum, and so sums to nothing.
+    const IS_SUMMED: bool;
     /// What an IP header says of it when it carries such a packet.
     const CARRIED: u8;
     /// Whether every UDP datagram has a checksum.

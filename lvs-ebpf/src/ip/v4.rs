@@ -23,6 +23,7 @@ impl Ip for Be32 {
     const FAMILY: Family = Family::V4;
     const ETHERTYPE: Be16 = ETHERTYPE_IPV4;
     const CARRIED: u8 = protocol::IPIP;
+    const IS_SUMMED: bool = true;
     const UDP_IS_SUMMED: bool = false;
     const ICMP: u8 = protocol::ICMP;
     const BYTES: u16 = 20;

@@ -26,6 +26,7 @@ impl Ip for Addr6 {
     const FAMILY: Family = Family::V6;
     const ETHERTYPE: Be16 = ETHERTYPE_IPV6;
     const CARRIED: u8 = protocol::IPV6;
+    const IS_SUMMED: bool = false;
     const UDP_IS_SUMMED: bool = true;
     const ICMP: u8 = protocol::ICMPV6;
     const BYTES: u16 = 40;

@@ -58,15 +58,16 @@ impl Guest {
         limit: Duration,
         tally: &mut Tally,
     ) -> Result<()> {
-        let job = self.directory.join("job");
-        if job.exists() {
-            fs::remove_dir_all(&job)?;
-        }
+        // Others may run at the same time.
+        let job = self.directory.join(format!("job-{}", std::process::id()));
         fs::create_dir(&job)?;
         fs::write(job.join("script"), script(commands)?)?;
-        boot::boot(&self.image, &job, &self.directory.join("console"), limit, tally)?;
-        let status = fs::read_to_string(job.join("status"))
-            .context("the guest ended before its commands did: see target/vm/console")?;
+        let booted = boot::boot(&self.image, &job, &self.directory.join("console"), limit, tally);
+        let status = fs::read_to_string(job.join("status"));
+        fs::remove_dir_all(&job)?;
+        booted?;
+        let status =
+            status.context("the guest ended before its commands did: see target/vm/console")?;
         ensure!(status.trim() == "0", "in the guest: {} failed", status.trim());
         Ok(())
     }

@@ -14,7 +14,7 @@ mod outer;
 
 use lvs_common::{
     map::{Dest, NextHop, tunnel},
-    net::{Addr6, Be16, Be32, protocol},
+    net::{Addr6, Be16, Be32, checksum::fold, protocol},
     verdict::{Reason, Verdict},
     wire::{Ethernet, Frame, Udp},
 };
@@ -139,8 +139,8 @@ fn flow<T: Tables>(packet: &Packet<T::Address>, tables: &T) -> u32 {
 /// The sum over the whole packet, as the outer checksum has it.
 ///
 /// Local checksum offload: a header that is right sums to nothing (all ones), and a segment with a right
-/// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card. Of a
-/// fragment nothing is known but its bytes.
+/// checksum to what undoes its pseudo-header, also when the sender left the rest to its network card. A header of
+/// IPv6 has no checksum, and is read; of a fragment nothing is known but its bytes.
 #[inline(always)]
 fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
     let checked = match packet.protocol {
@@ -153,5 +153,10 @@ fn sum<F: Frame, A: Ip>(frame: &F, packet: &Packet<A>) -> Option<u16> {
     if !checked {
         return frame.sum_scattered(NETWORK, usize::from(packet.bytes));
     }
-    Some(!packet.pseudo())
+    let segment = !packet.pseudo();
+    if A::IS_SUMMED {
+        return Some(segment);
+    }
+    let header = frame.sum(NETWORK, packet.transport.wrapping_sub(NETWORK))?;
+    Some(fold(u64::from(header) + u64::from(segment)))
 }
