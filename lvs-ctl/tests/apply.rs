@@ -88,22 +88,19 @@ fn steps_say_what_they_touch() {
             "sh\"\nflags = [\"port\"]\npersistent = 60\nnetmask = 24",
         )
         .replace("address = \"192.0.2.11\"", "address = \"192.0.2.13\"\nupper = 9")
-        .replace(
-            "weight = 3",
-            "weight = 1\nmethod = \"tunnel\"\ntunnel = \"gue\"\ntunnel_port = 6080",
-        )
+        .replace("weight = 3", "weight = 1\nmethod = \"tun\"\ntunnel = \"gue\"\ntunnel_port = 6080")
         .replace(":8080\"\nmethod = \"nat\"", ":80\"");
     let expected = "\
         ~ service tcp:192.0.2.1:80: scheduler wrr -> sh, flags none -> port, persistent 300 -> 60, netmask none -> 255.255.255.0 (6 connections)\n\
         - backend tcp:192.0.2.1:80 10.0.0.12:8080 (1 connection)\n\
         - backend tcp:192.0.2.1:80 192.0.2.11:80 (5 connections)\n\
         + backend tcp:192.0.2.1:80 192.0.2.13:80: method dr, weight 1, upper 9\n\
-        + backend tcp:192.0.2.1:80 10.0.0.12:80: method tunnel gue, weight 1, tunnel_port 6080\n";
+        + backend tcp:192.0.2.1:80 10.0.0.12:80: method tun:gue:6080, weight 1\n";
     assert_eq!(ok(&scratch, &apply(&scratch, &text)), expected);
     let text =
         FILE.replace("weight = 3", "weight = 0").replace(":8080\"\nmethod = \"nat\"", ":80\"");
     let output = ok(&scratch, &apply(&scratch, &text));
-    let expected = "~ backend tcp:192.0.2.1:80 10.0.0.12:80: method tunnel gue -> dr, weight 1 -> 0, tunnel_port 6080 -> none (0 connections)\n";
+    let expected = "~ backend tcp:192.0.2.1:80 10.0.0.12:80: method tun:gue:6080 -> dr, weight 1 -> 0 (0 connections)\n";
     assert!(output.contains(expected), "{output}");
     assert_eq!(
         ok(&scratch, &apply(&scratch, "")),
@@ -211,7 +208,7 @@ fn what_stands_is_saved_as_a_file_that_applies() {
     ok(&scratch, "service add fwmark6:7 --persistent 5 --netmask 64 --flags fallback,flag-3");
     ok(
         &scratch,
-        "backend add fwmark6:7 2001:db8::1 --method tunnel --tunnel gre --tunnel-checksum full",
+        "backend add fwmark6:7 2001:db8::1 --method tun --tunnel gre --tunnel-checksum full",
     );
     ok(&scratch, "backend add fwmark6:7 2001:db8::2 --weight 0 --upper 9 --lower 4");
     let (toml, rules) = (ok(&scratch, "save --toml"), ok(&scratch, "save"));
@@ -220,7 +217,7 @@ fn what_stands_is_saved_as_a_file_that_applies() {
         "[timeouts]\ntcp = 900\ntcp_fin = 120\nudp = 300\n\n\
          [[service]]\nlisten = \"fwmark6:7\"\nscheduler = \"wlc\"\nflags = [\"flag-1\", \"flag-3\"]\n\
          persistent = 5\nnetmask = 64\n\n\
-         [[service.backend]]\naddress = \"[2001:db8::1]:0\"\nweight = 1\nmethod = \"tunnel\"\n\
+         [[service.backend]]\naddress = \"[2001:db8::1]:0\"\nweight = 1\nmethod = \"tun\"\n\
          tunnel = \"gre\"\ntunnel_checksum = \"full\"\n\n\
          [[service.backend]]\naddress = \"[2001:db8::2]:0\"\nweight = 0\nmethod = \"dr\"\nupper = 9\nlower = 4\n"
     );

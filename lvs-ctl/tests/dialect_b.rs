@@ -17,7 +17,7 @@ fn cluster() -> Scratch {
     let scratch = Scratch::start();
     ok(&scratch, "service add tcp:192.0.2.1:80 --scheduler wrr --persistent 60");
     ok(&scratch, "backend add tcp:192.0.2.1:80 192.0.2.12 --weight 3");
-    ok(&scratch, "backend add tcp:192.0.2.1:80 10.0.0.11:8080 --method masq --upper 9 --lower 4");
+    ok(&scratch, "backend add tcp:192.0.2.1:80 10.0.0.11:8080 --method nat --upper 9 --lower 4");
     scratch
 }
 
@@ -32,7 +32,7 @@ fn services_and_backends_are_added_and_listed() {
     assert_eq!(
         ok(&scratch, "backend list tcp:192.0.2.1:80"),
         "SERVICE           BACKEND         METHOD  WEIGHT  UPPER  LOWER  ACTIVE  INACTIVE  PERSISTENT\n\
-         tcp:192.0.2.1:80  10.0.0.11:8080  masq    1       9      4      0       0         0\n\
+         tcp:192.0.2.1:80  10.0.0.11:8080  nat     1       9      4      0       0         0\n\
          tcp:192.0.2.1:80  192.0.2.12:80   dr      3       0      0      0       0         0\n"
     );
     let stats = ok(&scratch, "service list --stats");
@@ -61,7 +61,7 @@ fn tunnels_and_marks_are_described() {
     ok(&scratch, "service add fwmark6:4294967295 --persistent 5 --netmask 64");
     ok(
         &scratch,
-        "backend add fwmark6:4294967295 2001:db8::1 --method tunnel --tunnel gue --tunnel-port 6080",
+        "backend add fwmark6:4294967295 2001:db8::1 --method tun --tunnel gue --tunnel-port 6080",
     );
     ok(&scratch, "backend edit fwmark6:4294967295 2001:db8::1 --tunnel-checksum remote");
     assert_eq!(
@@ -71,7 +71,7 @@ fn tunnels_and_marks_are_described() {
          -a -f 4294967295 -6 -r [2001:db8::1]:0 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum\n"
     );
     ok(&scratch, "backend edit fwmark6:4294967295 2001:db8::1 --tunnel gre --tunnel-checksum full");
-    assert!(ok(&scratch, "backend list").contains("tunnel:gre,checksum"));
+    assert!(ok(&scratch, "backend list").contains("tun:gre,checksum"));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn nonsense_is_refused_in_one_line_and_changes_nothing() {
         ),
         (
             "backend add tcp:192.0.2.1:80 192.0.2.13:81",
-            "tcp:192.0.2.1:80 192.0.2.13:81: only --method masq can change the port",
+            "tcp:192.0.2.1:80 192.0.2.13:81: only --method nat can change the port",
         ),
         (
             "backend add tcp:192.0.2.9:80 192.0.2.12",
@@ -117,7 +117,7 @@ fn nonsense_is_refused_in_one_line_and_changes_nothing() {
             "backend add tcp:192.0.2.1:80 192.0.2.14 --lower 5",
             "tcp:192.0.2.1:80 192.0.2.14:80: Numerical result out of range",
         ),
-        ("backend add tcp:192.0.2.1:80 192.0.2.14 --tunnel gre", "--tunnel… needs --method tunnel"),
+        ("backend add tcp:192.0.2.1:80 192.0.2.14 --tunnel gre", "--tunnel… needs --method tun"),
         (
             "backend edit tcp:192.0.2.1:80 192.0.2.99 --weight 1",
             "tcp:192.0.2.1:80 192.0.2.99:80: No such destination",

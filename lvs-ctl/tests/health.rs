@@ -79,7 +79,7 @@ fn real_servers_go_and_return_with_the_operators_weight_and_all_of_it_is_shown()
     let add = format!("service add {WEB} -k tcp --check-interval 200ms --check-timeout 150ms");
     ok(&scratch, &format!("{add} --fall 1 --via direct"));
     for at in [up, down] {
-        ok(&scratch, &format!("backend add {WEB} {at} --method masq --weight 3"));
+        ok(&scratch, &format!("backend add {WEB} {at} --method nat --weight 3"));
     }
     wait_for(&scratch, up, Health::Up, Effective::Weight(3));
     wait_for(&scratch, down, Health::Down, Effective::Weight(0));
@@ -133,7 +133,7 @@ fn an_operators_decision_goes_over_health_and_stays() {
     ok(&scratch, &format!("service add {WEB}"));
     let check = "-k tcp --check-interval 200ms --check-timeout 150ms --fall 1 --via direct";
     for at in [up, down] {
-        ok(&scratch, &format!("backend add {WEB} {at} --method masq {check}"));
+        ok(&scratch, &format!("backend add {WEB} {at} --method nat {check}"));
     }
     wait_for(&scratch, down, Health::Down, Effective::Weight(0));
     ok(&scratch, &format!("backend force-up {WEB} {down}"));

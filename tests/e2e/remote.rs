@@ -60,7 +60,7 @@ fn a_change_over_tls_is_made_for_a_token_only_and_the_log_says_for_whom() {
             "who=\"token deploy@127.0.0.1:",
             "what=\"add service tcp 192.168.4.5:80\" before=\"none\"",
         ],
-        ["who=\"root(0) ipvsadm[", "after=\"method masq, weight 1\" revision=2"],
+        ["who=\"root(0) ipvsadm[", "after=\"method nat, weight 1\" revision=2"],
         ["who=\"root(0) ipvsadm[", "before=\"weight 1\" after=\"weight 3\" revision=3"],
     ]) {
         // A notice to journald, without a time of its own.

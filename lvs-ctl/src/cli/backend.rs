@@ -11,8 +11,7 @@ use super::{
     table::{Numbers, table},
 };
 use crate::api::types::{
-    Admin, Change, Checksum, Dest, DestAddr, DestEntry, DestHealth, ListQuery, Listing, Method,
-    ServiceId, Tunnel,
+    Admin, Change, Dest, DestAddr, DestEntry, DestHealth, ListQuery, Listing, Method, ServiceId,
 };
 
 /// What to do with real servers.
@@ -21,8 +20,8 @@ pub enum Verb {
     /// Add a real server to a virtual service
     #[command(after_help = "Examples:\n  \
         lvs-ctl backend add tcp:192.0.2.1:80 192.0.2.11\n  \
-        lvs-ctl backend add tcp:192.0.2.1:80 10.0.0.11:8080 --method masq --weight 3\n  \
-        lvs-ctl backend add tcp:192.0.2.1:80 10.0.0.12 --method tunnel --tunnel gue --tunnel-port 6080")]
+        lvs-ctl backend add tcp:192.0.2.1:80 10.0.0.11:8080 --method nat --weight 3\n  \
+        lvs-ctl backend add tcp:192.0.2.1:80 10.0.0.12 --method tun --tunnel gue --tunnel-port 6080")]
     Add(Describe),
     /// Change what is named of a real server; the rest stays
     #[command(after_help = "Examples:\n  \
@@ -178,7 +177,7 @@ impl List {
             [
                 service,
                 dest.addr.to_string(),
-                method_text(dest.method),
+                dest.method.to_string(),
                 dest.weight.to_string(),
                 dest.upper_threshold.to_string(),
                 dest.lower_threshold.to_string(),
@@ -199,23 +198,5 @@ impl List {
             "PERSISTENT",
         ];
         table(&head, &rows.collect::<Vec<_>>())
-    }
-}
-
-fn method_text(method: Method) -> String {
-    let checksum = |checksum| match checksum {
-        Checksum::None => "",
-        Checksum::Full => ",checksum",
-        Checksum::Remote => ",remote-checksum",
-    };
-    match method {
-        Method::Masq => "masq".into(),
-        Method::DirectRoute => "dr".into(),
-        Method::Local => "local".into(),
-        Method::Tunnel(Tunnel::Ipip) => "tunnel:ipip".into(),
-        Method::Tunnel(Tunnel::Gre { checksum: sum }) => format!("tunnel:gre{}", checksum(sum)),
-        Method::Tunnel(Tunnel::Gue { port, checksum: sum }) => {
-            format!("tunnel:gue:{port}{}", checksum(sum))
-        }
     }
 }

@@ -50,11 +50,11 @@ enum MethodArgument {
     #[value(aliases = ["direct-route", "gatewaying", "route"])]
     Dr,
     /// Addresses are rewritten both ways (NAT)
-    #[value(aliases = ["nat", "masquerading"])]
-    Masq,
+    #[value(aliases = ["masq", "masquerading"])]
+    Nat,
     /// The packet goes inside another one
-    #[value(aliases = ["tun", "ipip"])]
-    Tunnel,
+    #[value(aliases = ["tunnel", "ipip"])]
+    Tun,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,7 +81,7 @@ impl Describe {
         };
         if method != Method::Masq && dest.addr.port != service_port {
             return Err(Failure::new(format!(
-                "{}: only --method masq can change the port",
+                "{}: only --method nat can change the port",
                 subject(service, dest.addr)
             )));
         }
@@ -99,13 +99,13 @@ impl Describe {
             self.tunnel.is_some() || self.tunnel_port.is_some() || self.tunnel_checksum.is_some();
         let method = match (self.method, before) {
             (Some(MethodArgument::Dr), _) => Method::DirectRoute,
-            (Some(MethodArgument::Masq), _) => Method::Masq,
-            (Some(MethodArgument::Tunnel), Method::Tunnel(_)) | (None, _) => before,
-            (Some(MethodArgument::Tunnel), _) => Method::Tunnel(Tunnel::Ipip),
+            (Some(MethodArgument::Nat), _) => Method::Masq,
+            (Some(MethodArgument::Tun), Method::Tunnel(_)) | (None, _) => before,
+            (Some(MethodArgument::Tun), _) => Method::Tunnel(Tunnel::Ipip),
         };
         match method {
             Method::Tunnel(tunnel) if tunnel_named => Ok(Method::Tunnel(self.tunnel(tunnel)?)),
-            _ if tunnel_named => Err(Failure::new("--tunnel… needs --method tunnel")),
+            _ if tunnel_named => Err(Failure::new("--tunnel… needs --method tun")),
             method => Ok(method),
         }
     }

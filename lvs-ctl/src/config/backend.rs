@@ -63,7 +63,8 @@ pub enum MethodWord {
     #[serde(alias = "masq")]
     Nat,
     /// The packet goes inside another one.
-    Tunnel,
+    #[serde(alias = "tunnel")]
+    Tun,
 }
 
 /// A tunnel's outer packet.
@@ -100,12 +101,12 @@ impl FileBackend {
             Method::Masq => (MethodWord::Nat, None, None, None),
             // A real server on the director itself is recognised by its address.
             Method::DirectRoute | Method::Local => (MethodWord::Dr, None, None, None),
-            Method::Tunnel(Tunnel::Ipip) => (MethodWord::Tunnel, None, None, None),
+            Method::Tunnel(Tunnel::Ipip) => (MethodWord::Tun, None, None, None),
             Method::Tunnel(Tunnel::Gue { port, checksum }) => {
-                (MethodWord::Tunnel, Some(TunnelWord::Gue), Some(port), Some(checksum.into()))
+                (MethodWord::Tun, Some(TunnelWord::Gue), Some(port), Some(checksum.into()))
             }
             Method::Tunnel(Tunnel::Gre { checksum }) => {
-                (MethodWord::Tunnel, Some(TunnelWord::Gre), None, Some(checksum.into()))
+                (MethodWord::Tun, Some(TunnelWord::Gre), None, Some(checksum.into()))
             }
         };
         Self {
@@ -180,11 +181,9 @@ impl FileBackend {
             ("tunnel_checksum", self.tunnel_checksum.is_some()),
         ];
         match self.method {
-            MethodWord::Tunnel => Ok(Method::Tunnel(self.tunnel(key)?)),
+            MethodWord::Tun => Ok(Method::Tunnel(self.tunnel(key)?)),
             method => match tunnel.iter().find(|(_, is_there)| *is_there) {
-                Some((name, _)) => {
-                    Err(Fault::new(&key.name(name), "this needs method = \"tunnel\""))
-                }
+                Some((name, _)) => Err(Fault::new(&key.name(name), "this needs method = \"tun\"")),
                 None if method == MethodWord::Nat => Ok(Method::Masq),
                 None => Ok(Method::DirectRoute),
             },

@@ -192,22 +192,19 @@ fn real_servers_that_contradict_themselves_are_refused() {
     for (lines, expected) in [
         ("weight = 2147483648", "5:10: @.weight: 2147483648 is more than 2147483647"),
         ("upper = 1\nlower = 2", "6:9: @.lower: this is more than upper"),
-        ("tunnel = \"gre\"", "5:10: @.tunnel: this needs method = \"tunnel\""),
-        ("method = \"tunnel\"\ntunnel = \"gue\"", "6:10: @.tunnel: gue needs tunnel_port"),
+        ("tunnel = \"gre\"", "5:10: @.tunnel: this needs method = \"tun\""),
+        ("method = \"tun\"\ntunnel = \"gue\"", "6:10: @.tunnel: gue needs tunnel_port"),
+        ("method = \"tun\"\ntunnel_port = 1", "6:15: @.tunnel_port: this is for tunnel = \"gue\""),
         (
-            "method = \"tunnel\"\ntunnel_port = 1",
-            "6:15: @.tunnel_port: this is for tunnel = \"gue\"",
-        ),
-        (
-            "method = \"tunnel\"\ntunnel = \"gue\"\ntunnel_port = 0",
+            "method = \"tun\"\ntunnel = \"gue\"\ntunnel_port = 0",
             "7:15: @.tunnel_port: 0 is no port",
         ),
         (
-            "method = \"tunnel\"\ntunnel = \"gre\"\ntunnel_checksum = \"remote\"",
+            "method = \"tun\"\ntunnel = \"gre\"\ntunnel_checksum = \"remote\"",
             "7:19: @.tunnel_checksum: remote is for tunnel = \"gue\"",
         ),
         (
-            "method = \"tunnel\"\ntunnel_checksum = \"full\"",
+            "method = \"tun\"\ntunnel_checksum = \"full\"",
             "6:19: @.tunnel_checksum: this is for tunnel = \"gue\" or \"gre\"",
         ),
         (

@@ -1,10 +1,6 @@
 //! Rules and their differences in the file's words.
 
-use super::{
-    backend::{ChecksumWord, FileBackend, MethodWord, TunnelWord},
-    service::flags,
-    switches::FileMark,
-};
+use super::{service::flags, switches::FileMark};
 use crate::model::{
     Dest, MarkRule, Service, Timeouts,
     health::{AllDown, CheckSpec, DestHealth, OnDown, ServiceHealth},
@@ -131,29 +127,12 @@ fn fields_of_service(service: &Service) -> Fields {
 }
 
 fn fields_of_dest(dest: &Dest) -> Fields {
-    let FileBackend { weight, method, upper, lower, tunnel, tunnel_port, tunnel_checksum, .. } =
-        FileBackend::new(dest);
-    let word = match (method, tunnel) {
-        (MethodWord::Dr, _) => "dr",
-        (MethodWord::Nat, _) => "nat",
-        (MethodWord::Tunnel, None | Some(TunnelWord::Ipip)) => "tunnel ipip",
-        (MethodWord::Tunnel, Some(TunnelWord::Gue)) => "tunnel gue",
-        (MethodWord::Tunnel, Some(TunnelWord::Gre)) => "tunnel gre",
-    };
-    let checksum = match tunnel_checksum.unwrap_or(ChecksumWord::None) {
-        ChecksumWord::None => "none",
-        ChecksumWord::Full => "full",
-        ChecksumWord::Remote => "remote",
-    };
-    let port = tunnel_port.map(|port| port.to_string());
-    let without_port = port.is_none();
+    let Dest { addr: _, method, weight, upper_threshold: upper, lower_threshold: lower } = dest;
     vec![
-        ("method", word.to_owned(), false),
+        ("method", method.to_string(), false),
         ("weight", weight.to_string(), false),
-        ("upper", upper.to_string(), upper == 0),
-        ("lower", lower.to_string(), lower == 0),
-        ("tunnel_port", port.unwrap_or_else(|| "none".to_owned()), without_port),
-        ("tunnel_checksum", checksum.to_owned(), checksum == "none"),
+        ("upper", upper.to_string(), *upper == 0),
+        ("lower", lower.to_string(), *lower == 0),
     ]
 }
 

@@ -7,8 +7,8 @@ use std::{fmt, sync::Arc};
 pub(super) use self::health::{HealthRecord, reset};
 
 use crate::model::{
-    Change, Checksum, Daemons, Dest, DestAddr, MarkRule, Method, Origin, Service, ServiceId,
-    SyncDaemon, SyncRole, Table, Timeouts, Tunable, Tunnel,
+    Change, Daemons, Dest, DestAddr, MarkRule, Origin, Service, ServiceId, SyncDaemon, SyncRole,
+    Table, Timeouts, Tunable,
     health::{CheckSpec, CheckType},
     text,
 };
@@ -184,7 +184,7 @@ impl Facts {
             return Self::default();
         };
         let Dest { addr: _, method, weight, upper_threshold, lower_threshold } = real.dest;
-        let mut facts = Self(vec![("method", method_text(method)), ("weight", weight.to_string())]);
+        let mut facts = Self(vec![("method", method.to_string()), ("weight", weight.to_string())]);
         if upper_threshold != 0 || lower_threshold != 0 {
             facts.add("upper threshold", upper_threshold);
             facts.add("lower threshold", lower_threshold);
@@ -292,24 +292,6 @@ fn role(role: SyncRole) -> &'static str {
     }
 }
 
-fn method_text(method: Method) -> String {
-    let checksum = |checksum| match checksum {
-        Checksum::None => "none",
-        Checksum::Full => "full",
-        Checksum::Remote => "remote",
-    };
-    match method {
-        Method::Masq => "masq".to_owned(),
-        Method::DirectRoute => "direct-route".to_owned(),
-        Method::Local => "local".to_owned(),
-        Method::Tunnel(Tunnel::Ipip) => "ipip".to_owned(),
-        Method::Tunnel(Tunnel::Gue { port, checksum: sum }) => {
-            format!("gue port {port} checksum {}", checksum(sum))
-        }
-        Method::Tunnel(Tunnel::Gre { checksum: sum }) => format!("gre checksum {}", checksum(sum)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,12 +302,12 @@ mod tests {
 
     #[test]
     fn an_edit_shows_what_differs_and_a_birth_shows_all() {
-        let before = facts(&[("method", "masq"), ("weight", "1")]);
-        let after = facts(&[("method", "masq"), ("weight", "3"), ("upper threshold", "9")]);
+        let before = facts(&[("method", "nat"), ("weight", "1")]);
+        let after = facts(&[("method", "nat"), ("weight", "3"), ("upper threshold", "9")]);
         assert_eq!(before.beside(&after), "weight 1, upper threshold none");
         assert_eq!(after.beside(&before), "weight 3, upper threshold 9");
         assert_eq!(before.beside(&before), "unchanged");
-        assert_eq!(before.beside(&Facts::default()), "method masq, weight 1");
+        assert_eq!(before.beside(&Facts::default()), "method nat, weight 1");
         assert_eq!(Facts::default().beside(&before), "none");
     }
 }

@@ -39,17 +39,21 @@ pub struct Dest {
     pub lower_threshold: u32,
 }
 
+// The variants are IP_VS_CONN_F_FWD_MASK's; outside they are the words that operators say.
 /// The forwarding method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Addresses and ports are rewritten both ways (NAT).
+    #[serde(rename = "nat", alias = "masq")]
     Masq,
     /// The packet goes unchanged to the real server's MAC address.
+    #[serde(rename = "dr", alias = "direct-route")]
     DirectRoute,
     /// The packet goes inside another one.
+    #[serde(rename = "tun", alias = "tunnel")]
     Tunnel(Tunnel),
     /// The director itself is the real server.
+    #[serde(rename = "local")]
     Local,
 }
 
@@ -85,8 +89,84 @@ pub enum Checksum {
     Remote,
 }
 
+impl Method {
+    /// The method alone, without what a tunnel's outer packet is.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Masq => "nat",
+            Self::DirectRoute => "dr",
+            Self::Tunnel(_) => "tun",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// One word for tables: `nat`, `dr`, `tun:ipip`, `tun:gue:6080,checksum`.
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::Tunnel(tunnel) => write!(f, ":{tunnel}"),
+            Self::Masq | Self::DirectRoute | Self::Local => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checksum = match self {
+            Self::Ipip => return f.write_str("ipip"),
+            Self::Gue { port, checksum } => {
+                write!(f, "gue:{port}")?;
+                checksum
+            }
+            Self::Gre { checksum } => {
+                f.write_str("gre")?;
+                checksum
+            }
+        };
+        f.write_str(match checksum {
+            Checksum::None => "",
+            Checksum::Full => ",checksum",
+            Checksum::Remote => ",remote-checksum",
+        })
+    }
+}
+
 impl fmt::Display for DestAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_one_word_with_what_its_tunnel_is() {
+        let gue = |checksum| Method::Tunnel(Tunnel::Gue { port: 6080, checksum });
+        let words = [
+            (Method::Masq, "nat"),
+            (Method::DirectRoute, "dr"),
+            (Method::Local, "local"),
+            (Method::Tunnel(Tunnel::Ipip), "tun:ipip"),
+            (Method::Tunnel(Tunnel::Gre { checksum: Checksum::Full }), "tun:gre,checksum"),
+            (gue(Checksum::None), "tun:gue:6080"),
+            (gue(Checksum::Remote), "tun:gue:6080,remote-checksum"),
+        ];
+        for (method, word) in words {
+            assert_eq!(method.to_string(), word);
+        }
+    }
+
+    #[test]
+    fn the_kernels_names_of_the_methods_are_still_read() {
+        for (word, method) in [("masq", Method::Masq), ("direct-route", Method::DirectRoute)] {
+            assert_eq!(serde_json::from_value::<Method>(word.into()).unwrap(), method);
+        }
+        let tunnel = serde_json::json!({ "tunnel": "ipip" });
+        assert_eq!(serde_json::from_value::<Method>(tunnel).unwrap(), Method::Tunnel(Tunnel::Ipip));
     }
 }

@@ -53,7 +53,7 @@ fn each_change_leaves_a_line_and_a_refused_one_none() {
     let vip = json!({"address": {"protocol": "tcp", "address": "192.0.2.77", "port": 80}});
     let dest = |weight| {
         let addr = json!({"address": "10.0.0.1", "port": 80});
-        json!({"service": vip, "dest": {"addr": addr, "method": "masq", "weight": weight}})
+        json!({"service": vip, "dest": {"addr": addr, "method": "nat", "weight": weight}})
     };
     let change = |change| assert_eq!(post(&scratch, &json!({ "changes": [change] })).0, 200);
     change(json!({"add-service": {"id": vip, "scheduler": "wlc"}}));
@@ -70,7 +70,7 @@ fn each_change_leaves_a_line_and_a_refused_one_none() {
     let expected = [
         "what=\"add service tcp 192.0.2.77:80\" before=\"none\" after=\"scheduler wlc\" revision=1",
         "what=\"add real server tcp 192.0.2.77:80 -> 10.0.0.1:80\" before=\"none\" \
-         after=\"method masq, weight 1\" revision=2",
+         after=\"method nat, weight 1\" revision=2",
         "what=\"edit real server tcp 192.0.2.77:80 -> 10.0.0.1:80\" before=\"weight 1\" \
          after=\"weight 3\" revision=3",
         "what=\"edit service tcp 192.0.2.77:80\" before=\"persistent none, netmask none\" \
@@ -92,7 +92,7 @@ fn nothing_is_written_of_what_was_rolled_back() {
     scratch.plane.state().capacity = Some(0);
     let vip = json!({"address": {"protocol": "tcp", "address": "192.0.2.78", "port": 80}});
     let addr = json!({"address": "10.0.0.1", "port": 80});
-    let dest = json!({"service": vip, "dest": {"addr": addr, "method": "masq", "weight": 1}});
+    let dest = json!({"service": vip, "dest": {"addr": addr, "method": "nat", "weight": 1}});
     let changes = json!([{"add-service": {"id": vip, "scheduler": "wlc"}}, { "add-dest": dest }]);
     assert_eq!(post(&scratch, &json!({ "changes": changes })).0, 500);
     assert_eq!(lines("192.0.2.78:80"), Vec::<String>::new());

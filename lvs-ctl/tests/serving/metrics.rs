@@ -26,7 +26,7 @@ fn fill(scratch: &Scratch, services: usize, dests: usize) {
         changes.push(json!({"add-service": {"id": id, "scheduler": "wlc"}}));
         for dest in 0..dests {
             let addr = json!({"address": format!("10.0.0.{}", dest + 1), "port": 8080});
-            let dest = json!({"addr": addr, "method": "masq", "weight": 7});
+            let dest = json!({"addr": addr, "method": "nat", "weight": 7});
             changes.push(json!({"add-dest": {"service": id, "dest": dest}}));
         }
     }
@@ -94,7 +94,7 @@ fn every_number_is_where_it_belongs() {
         (format!("lvs_real_server_weight{{{real}}}"), 7.0),
         (
             format!(
-                "lvs_real_server_info{{{real},address=\"10.0.0.2\",port=\"8080\",method=\"masq\"}}"
+                "lvs_real_server_info{{{real},address=\"10.0.0.2\",port=\"8080\",method=\"nat\"}}"
             ),
             1.0,
         ),

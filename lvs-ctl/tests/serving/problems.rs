@@ -54,7 +54,7 @@ fn fields_and_parameters_that_nobody_knows_are_refused() {
     dest["add-dest"]["colour"] = json!("red");
     let mut method = add_dest("192.0.2.11");
     method["add-dest"]["dest"]["method"] =
-        json!({"tunnel": {"gre": {"checksum": "none", "colour": "red"}}});
+        json!({"tun": {"gre": {"checksum": "none", "colour": "red"}}});
     for change in [service, id, dest, method] {
         let (status, problem) = post(&scratch, &json!({ "changes": [change] }));
         assert_eq!(status, 422, "{problem}");

@@ -23,7 +23,7 @@ pub(crate) fn add_service() -> Value {
 
 pub(crate) fn add_dest(address: &str) -> Value {
     let addr = json!({"address": address, "port": 80});
-    json!({"add-dest": {"service": web(), "dest": {"addr": addr, "method": "masq", "weight": 1}}})
+    json!({"add-dest": {"service": web(), "dest": {"addr": addr, "method": "nat", "weight": 1}}})
 }
 
 #[test]

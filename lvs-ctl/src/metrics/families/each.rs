@@ -5,7 +5,7 @@ use std::{fmt, iter};
 use super::{Label, Page, bytes, packets};
 use crate::{
     metrics::gather::{Dest, Service},
-    model::{Family, Load, Method, ServiceId},
+    model::{Family, Load, ServiceId},
 };
 
 /// Services.
@@ -86,16 +86,10 @@ fn service_info(service: &Service) -> Vec<(&'static str, String)> {
 }
 
 fn dest_info(dest: &Dest) -> [(&'static str, String); 3] {
-    let method = match dest.rule.method {
-        Method::Masq => "masq",
-        Method::DirectRoute => "direct-route",
-        Method::Tunnel(_) => "tunnel",
-        Method::Local => "local",
-    };
     let addr = dest.rule.addr;
     [
         ("address", addr.address.to_string()),
         ("port", addr.port.to_string()),
-        ("method", method.to_owned()),
+        ("method", dest.rule.method.word().to_owned()),
     ]
 }

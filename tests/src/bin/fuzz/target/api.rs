@@ -27,7 +27,7 @@ const BODIES: [&str; 9] = [
     r#"{"changes":[{"set-tunable":{"name":"conn_reuse_mode","value":0}}]}"#,
     r#"{"changes":[{"zero":null},{"stop-daemon":"master"}]}"#,
     r#"{"changes":[{"start-daemon":{"role":"master","interface":"lo","sync_id":1}}]}"#,
-    r#"{"changes":[{"add-dest":{"service":{"address":{"protocol":"tcp","address":"192.0.2.1","port":80}},"dest":{"addr":{"address":"192.0.2.11","port":8080},"method":"masq","weight":1}}}]}"#,
+    r#"{"changes":[{"add-dest":{"service":{"address":{"protocol":"tcp","address":"192.0.2.1","port":80}},"dest":{"addr":{"address":"192.0.2.11","port":8080},"method":"nat","weight":1}}}]}"#,
     r#"{"changes":[{"delete-service":{"address":{"protocol":"tcp","address":"192.0.2.1","port":80}}}]}"#,
 ];
 

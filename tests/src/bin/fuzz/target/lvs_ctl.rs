@@ -13,7 +13,7 @@ service add fwmark:7 --scheduler sh --persistent 300
 service edit tcp:192.0.2.1:80 --scheduler wlc
 service list --json
 service delete tcp:192.0.2.1:80
-backend add tcp:192.0.2.1:80 192.0.2.11:8080 --weight 3 --method masq
+backend add tcp:192.0.2.1:80 192.0.2.11:8080 --weight 3 --method nat
 backend edit tcp:192.0.2.1:80 192.0.2.11:8080 --weight 0
 backend delete tcp:192.0.2.1:80 192.0.2.11:8080
 connections --json
@@ -65,9 +65,9 @@ const WORDS: &[&str] = &[
     "--netmask",
     "--weight",
     "--method",
-    "masq",
+    "nat",
     "direct-route",
-    "tunnel",
+    "tun",
     "gue:5555",
     "--upper-threshold",
     "--lower-threshold",
