@@ -1,6 +1,9 @@
 //! `cargo xtask bench`.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -22,6 +25,9 @@ pub(crate) struct Bench {
     /// Fewer rounds, no million of flows: to see whether it works
     #[arg(long)]
     quick: bool,
+    /// Keep table, picture and numbers in docs/bench/DATE-COMMIT
+    #[arg(long)]
+    save: bool,
     /// Only cases with this in their name, beside the yardstick
     #[arg(long, value_name = "TEXT")]
     case: Option<String>,
@@ -39,24 +45,43 @@ enum Part {
         #[arg(long, default_value_t = 100)]
         runs: usize,
     },
+    /// Show what has become of the costs from one run to another
+    Compare {
+        /// The folder of results to compare to: docs/bench/…
+        before: PathBuf,
+        /// The folder of the others
+        after: PathBuf,
+    },
 }
 
 impl Verb for Bench {
     const NEEDS: Needs = Needs::Traffic;
 
     fn run(self) -> Result<()> {
-        if let Some(Part::Control { runs }) = self.part {
-            return control(runs);
+        match self.part {
+            None => self.measure(),
+            Some(Part::Control { runs }) => control(runs),
+            Some(Part::Compare { before, after }) => {
+                quietly(Command::new(program()?).arg("compare").args([before, after]))
+            }
         }
+    }
+}
+
+impl Bench {
+    fn measure(self) -> Result<()> {
         quietly(&mut workspace::bpf_cargo_bench("build")?)?;
-        let mut build = workspace::cargo();
-        // Not in release: what is measured runs in the kernel.
-        quietly(build.args(["build", "--package", "lvs-tests", "--bin", "lvs-bench"]))?;
-        let program = workspace::target()?.join("debug/lvs-bench");
-        let mut bench = Root::find().command(program)?;
-        bench.arg("--programs").arg(workspace::bench_object()?);
+        let mut bench = Root::find().command(program()?)?;
+        bench.arg("run").arg("--programs").arg(workspace::bench_object()?);
+        let commit = output(Command::new("git").args(["describe", "--always", "--dirty=-changed"]))?;
+        bench.args(["--commit", &commit]);
         let options = [("--json", self.json), ("--quick", self.quick)];
         bench.args(options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option));
+        if self.save {
+            let date = output(Command::new("date").args(["--utc", "+%F"]))?;
+            let folder = Path::new("docs/bench").join(format!("{date}-{commit}"));
+            bench.arg("--save").arg(workspace::root().join(folder));
+        }
         if let Some(case) = self.case {
             bench.args(["--case", &case]);
         }
@@ -65,6 +90,13 @@ impl Verb for Bench {
         }
         quietly(&mut bench)
     }
+}
+
+/// The program that measures, built. Not in release: what is measured runs in the kernel.
+fn program() -> Result<PathBuf> {
+    let mut build = workspace::cargo();
+    quietly(build.args(["build", "--package", "lvs-tests", "--bin", "lvs-bench"]))?;
+    Ok(workspace::target()?.join("debug/lvs-bench"))
 }
 
 fn control(runs: usize) -> Result<()> {
@@ -83,4 +115,12 @@ fn quietly(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {shown}"))?;
     ensure!(status.success(), "`{shown}` failed ({status})");
     Ok(())
+}
+
+/// What the command prints, in one line.
+fn output(command: &mut Command) -> Result<String> {
+    let shown = workspace::show(command);
+    let output = command.output().with_context(|| format!("cannot run {shown}"))?;
+    ensure!(output.status.success(), "`{shown}` failed ({})", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -10,7 +10,10 @@
 //! | `yardstick` | the minimal program over a table of flows |
 //! | `subject` | what is measured: a program, its packets, its state |
 //! | `cases` | the cases of the table |
-//! | `report` | the table |
+//! | `report` | what was measured, put together |
+//! | `results` | the table, and the same for programs to read |
+//! | `folder`, `plot` | results kept in a folder, with a picture |
+//! | `compare` | two results side by side |
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the table is what the program is for")]
 
@@ -20,25 +23,50 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 
 mod cases;
+mod compare;
 mod director;
 mod feeder;
+mod folder;
 mod frame;
+mod plot;
 mod report;
+mod results;
 mod subject;
 mod world;
 mod yardstick;
 
 use cases::Cases;
+use compare::Comparison;
 use report::Report;
 use world::World;
 
 /// Measures the packet program, in a network of its own. Needs root.
 #[derive(Parser)]
 #[command(name = "lvs-bench")]
-struct Bench {
+enum Bench {
+    /// Measure
+    Run(Run),
+    /// Show two folders of results side by side
+    Compare {
+        /// The results to compare to
+        before: PathBuf,
+        /// The others
+        after: PathBuf,
+    },
+}
+
+/// What is measured, and where the results go.
+#[derive(clap::Args)]
+struct Run {
     /// The object with the feeder and the yardstick
     #[arg(long, value_name = "FILE")]
     programs: PathBuf,
+    /// The commit that was built
+    #[arg(long, value_name = "NAME", default_value = "")]
+    commit: String,
+    /// Keep the results in this folder too
+    #[arg(long, value_name = "DIRECTORY")]
+    save: Option<PathBuf>,
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -69,27 +97,37 @@ const FULL: Effort =
 const QUICK: Effort = Effort { flows: &[1_000, 100_000], loads: 1, rounds: 5, packets: 50_000 };
 
 fn main() -> Result<()> {
-    let bench = Bench::parse();
-    let object = fs::read(&bench.programs)
-        .with_context(|| format!("cannot read {}", bench.programs.display()))?;
+    match Bench::parse() {
+        Bench::Run(run) => measured(&run),
+        Bench::Compare { before, after } => {
+            print!("{}", Comparison::read(&before, &after)?);
+            Ok(())
+        }
+    }
+}
+
+fn measured(run: &Run) -> Result<()> {
+    let object = fs::read(&run.programs)
+        .with_context(|| format!("cannot read {}", run.programs.display()))?;
     let world = World::enter()?;
-    let effort = if bench.quick { QUICK } else { FULL };
+    let effort = if run.quick { QUICK } else { FULL };
     let mut report = Report::default();
     for load in 1..=effort.loads {
-        let only = bench.flows.as_slice();
+        let only = run.flows.as_slice();
         for &flows in if only.is_empty() { effort.flows } else { only } {
             eprintln!("bench: load {load} of {}, {flows} flows", effort.loads);
-            let mut cases = cases::all(&world, &object, flows, effort.packets, &bench.case)?;
+            let mut cases = cases::all(&world, &object, flows, effort.packets, &run.case)?;
             measure(&mut cases, &effort)?;
             report.add(flows, &cases)?;
         }
     }
-    if bench.json {
-        println!("{:#}", report.json());
+    let results = report.results(&run.commit);
+    if run.json {
+        println!("{}", serde_json::to_string_pretty(&results)?);
     } else {
-        print!("{report}");
+        print!("{results}");
     }
-    Ok(())
+    run.save.as_deref().map_or(Ok(()), |folder| folder::write(folder, &results))
 }
 
 /// Measures every case.

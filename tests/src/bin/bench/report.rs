@@ -1,12 +1,14 @@
-//! The table.
+//! What was measured, put together.
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result};
 use aya::programs::{ProgramInfo, Xdp};
-use serde_json::{Value, json};
 
-use crate::cases::{Cases, YARDSTICK};
+use crate::{
+    cases::{Cases, YARDSTICK},
+    results::{Case, Program, Results},
+};
 
 /// All that was measured.
 #[derive(Default)]
@@ -29,23 +31,6 @@ struct Load {
     net: f64,
 }
 
-/// How large a program is.
-struct Program {
-    name: &'static str,
-    verified: u32,
-    instructions: u32,
-    jited_bytes: u32,
-}
-
-/// Medians over all loads, and the span of the net ones.
-struct Row {
-    raw: f64,
-    stub: f64,
-    net: f64,
-    low: f64,
-    high: f64,
-}
-
 impl Report {
     /// Takes over what was measured in one load.
     pub fn add(&mut self, flows: u32, cases: &Cases) -> Result<()> {
@@ -56,89 +41,41 @@ impl Report {
             self.loads.entry((flows, subject.name)).or_default().push(Load::of(&subject.rounds));
         }
         self.programs = cases.programs(|director, yardstick| {
-            Ok(vec![Program::of("lvs", director)?, Program::of("yardstick", yardstick)?])
+            Ok(vec![program("lvs", director)?, program("yardstick", yardstick)?])
         })?;
         Ok(())
     }
 
-    /// For programs to read.
-    pub fn json(&self) -> Value {
-        let row = |&(flows, name): &(u32, &'static str)| {
-            let row = self.row(flows, name)?;
-            Some(json!({
-                "case": name,
-                "flows": flows,
-                "net_ns": tenths(row.net),
-                "net_ns_low": tenths(row.low),
-                "net_ns_high": tenths(row.high),
-                "raw_ns": tenths(row.raw),
-                "stub_ns": tenths(row.stub),
-                "to_yardstick": self.ratio(flows, &row).map(|ratio| (ratio * 100.0).round() / 100.0),
-            }))
-        };
-        let program = |program: &Program| {
-            json!({
-                "name": program.name,
-                "verified": program.verified,
-                "instructions": program.instructions,
-                "jited_bytes": program.jited_bytes,
-            })
-        };
-        json!({
-            "kernel": kernel(),
-            "cpu": cpu(),
-            "cases": self.loads.keys().filter_map(row).collect::<Vec<_>>(),
-            "programs": self.programs.iter().map(program).collect::<Vec<_>>(),
-        })
-    }
-
-    fn flows(&self) -> Vec<u32> {
+    /// The results of the program of this commit.
+    pub fn results(&self, commit: &str) -> Results {
         let mut flows: Vec<_> = self.loads.keys().map(|(flows, _)| *flows).collect();
         flows.dedup();
-        flows
+        let of = |flows| self.names.iter().filter_map(move |name| self.case(flows, name));
+        Results {
+            commit: commit.to_owned(),
+            kernel: kernel(),
+            cpu: cpu(),
+            cases: flows.into_iter().flat_map(of).collect(),
+            programs: self.programs.clone(),
+        }
     }
 
-    fn row(&self, flows: u32, name: &'static str) -> Option<Row> {
+    fn case(&self, flows: u32, name: &'static str) -> Option<Case> {
         let loads = self.loads.get(&(flows, name))?;
         let of = |what: fn(&Load) -> f64| loads.iter().map(what).collect::<Vec<_>>();
         let net = of(|load| load.net);
-        Some(Row {
-            raw: median(of(|load| load.raw)),
-            stub: median(of(|load| load.stub)),
-            low: net.iter().copied().fold(f64::INFINITY, f64::min),
-            high: net.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            net: median(net),
+        let yardstick = self.loads.get(&(flows, YARDSTICK))?;
+        let yardstick = median(yardstick.iter().map(|load| load.net).collect());
+        Some(Case {
+            name: name.to_owned(),
+            flows,
+            raw_ns: tenths(median(of(|load| load.raw))),
+            stub_ns: tenths(median(of(|load| load.stub))),
+            net_ns_low: tenths(net.iter().copied().fold(f64::INFINITY, f64::min)),
+            net_ns_high: tenths(net.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+            to_yardstick: (median(net.clone()) / yardstick * 100.0).round() / 100.0,
+            net_ns: tenths(median(net)),
         })
-    }
-
-    fn ratio(&self, flows: u32, row: &Row) -> Option<f64> {
-        self.row(flows, YARDSTICK).map(|yardstick| row.net / yardstick.net)
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, Linux {}", cpu(), kernel())?;
-        writeln!(f, "CPU time a packet above an empty program, ns (and of the yardstick's)\n")?;
-        write!(f, "{:<24}", "")?;
-        for flows in self.flows() {
-            write!(f, "{:>18}", format!("{flows} flows"))?;
-        }
-        writeln!(f)?;
-        for name in &self.names {
-            write!(f, "{name:<24}")?;
-            for flows in self.flows() {
-                let Some(row) = self.row(flows, name) else { continue };
-                let ratio = self.ratio(flows, &row).unwrap_or(f64::NAN);
-                write!(f, "{:>10.1} ({ratio:5.2})", row.net)?;
-            }
-            writeln!(f)?;
-        }
-        writeln!(f, "\n{:<24}{:>10}{:>14}{:>14}", "", "verified", "instructions", "JITed bytes")?;
-        for Program { name, verified, instructions, jited_bytes } in &self.programs {
-            writeln!(f, "{name:<24}{verified:>10}{instructions:>14}{jited_bytes:>14}")?;
-        }
-        Ok(())
     }
 }
 
@@ -153,16 +90,14 @@ impl Load {
     }
 }
 
-impl Program {
-    fn of(name: &'static str, program: &Xdp) -> Result<Self> {
-        let info: ProgramInfo = program.info()?;
-        Ok(Self {
-            name,
-            verified: info.verified_instruction_count().context("this kernel does not count")?,
-            instructions: info.size_translated().context("this kernel hides the program")? / 8,
-            jited_bytes: info.size_jitted(),
-        })
-    }
+fn program(name: &str, program: &Xdp) -> Result<Program> {
+    let info: ProgramInfo = program.info()?;
+    Ok(Program {
+        name: name.to_owned(),
+        verified: info.verified_instruction_count().context("this kernel does not count")?,
+        instructions: info.size_translated().context("this kernel hides the program")? / 8,
+        jited_bytes: info.size_jitted(),
+    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
