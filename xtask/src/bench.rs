@@ -1,9 +1,6 @@
 //! `cargo xtask bench`.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,6 +16,13 @@ use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
 pub(crate) struct Bench {
     #[command(subcommand)]
     part: Option<Part>,
+    #[command(flatten)]
+    measure: Measure,
+}
+
+/// How packets are measured.
+#[derive(clap::Args)]
+struct Measure {
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -31,9 +35,9 @@ pub(crate) struct Bench {
     /// Only cases with this in their name, beside the yardstick
     #[arg(long, value_name = "TEXT")]
     case: Option<String>,
-    /// Only this many flows
-    #[arg(long, value_name = "N")]
-    flows: Option<u32>,
+    /// Only this many flows, or real servers
+    #[arg(long, value_name = "N", visible_alias = "flows")]
+    size: Option<u32>,
 }
 
 /// What else is measured.
@@ -45,6 +49,8 @@ enum Part {
         #[arg(long, default_value_t = 100)]
         runs: usize,
     },
+    /// Measure new connections under every scheduler, for several numbers of real servers
+    Schedulers(Measure),
     /// Show what has become of the costs from one run to another
     Compare {
         /// The folder of results to compare to: docs/bench/…
@@ -59,7 +65,8 @@ impl Verb for Bench {
 
     fn run(self) -> Result<()> {
         match self.part {
-            None => self.measure(),
+            None => self.measure.run("run", ""),
+            Some(Part::Schedulers(measure)) => measure.run("schedulers", "-schedulers"),
             Some(Part::Control { runs }) => control(runs),
             Some(Part::Compare { before, after }) => {
                 quietly(Command::new(program()?).arg("compare").args([before, after]))
@@ -68,25 +75,26 @@ impl Verb for Bench {
     }
 }
 
-impl Bench {
-    fn measure(self) -> Result<()> {
+impl Measure {
+    /// Measures this table, to be kept in a folder whose name ends so.
+    fn run(self, table: &str, suffix: &str) -> Result<()> {
         quietly(&mut workspace::bpf_cargo_bench("build")?)?;
         let mut bench = Root::find().command(program()?)?;
-        bench.arg("run").arg("--programs").arg(workspace::bench_object()?);
+        bench.arg(table).arg("--programs").arg(workspace::bench_object()?);
         let commit = output(Command::new("git").args(["describe", "--always", "--dirty=-changed"]))?;
         bench.args(["--commit", &commit]);
         let options = [("--json", self.json), ("--quick", self.quick)];
         bench.args(options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option));
         if self.save {
             let date = output(Command::new("date").args(["--utc", "+%F"]))?;
-            let folder = Path::new("docs/bench").join(format!("{date}-{commit}"));
+            let folder = format!("docs/bench/{date}-{commit}{suffix}");
             bench.arg("--save").arg(workspace::root().join(folder));
         }
         if let Some(case) = self.case {
             bench.args(["--case", &case]);
         }
-        if let Some(flows) = self.flows {
-            bench.args(["--flows", &flows.to_string()]);
+        if let Some(size) = self.size {
+            bench.args(["--size", &size.to_string()]);
         }
         quietly(&mut bench)
     }

@@ -28,13 +28,13 @@ impl Comparison {
     }
 
     /// Times its yardstick, before and after.
-    fn ratios(&self, name: &str, flows: u32) -> Option<(f64, f64)> {
-        let before = self.before.case(name, flows)?;
-        Some((before.to_yardstick, self.after.case(name, flows)?.to_yardstick))
+    fn ratios(&self, name: &str, size: u32) -> Option<(f64, f64)> {
+        let before = self.before.case(name, size)?;
+        Some((before.to_yardstick, self.after.case(name, size)?.to_yardstick))
     }
 
-    fn cell(&self, name: &str, flows: u32) -> String {
-        let Some((before, after)) = self.ratios(name, flows) else { return "-".to_owned() };
+    fn cell(&self, name: &str, size: u32) -> String {
+        let Some((before, after)) = self.ratios(name, size) else { return "-".to_owned() };
         let change = after / before - 1.0;
         let mark = if change.abs() < NOTABLE { ' ' } else { '!' };
         format!("{before:.2} {after:.2} {:+4.0}%{mark}", change * 100.0)
@@ -50,7 +50,7 @@ impl fmt::Display for Comparison {
             f,
             "Times the yardstick of the same run, before and after; ! from {NOTABLE} on\n"
         )?;
-        grid(f, &self.after, |name, flows| self.cell(name, flows))
+        grid(f, &self.after, |name, size| self.cell(name, size))
     }
 }
 
@@ -60,9 +60,9 @@ mod tests {
     use crate::results::Case;
 
     fn results(ratio: f64) -> Results {
-        let case = |name: &str, flows, to_yardstick| Case {
+        let case = |name: &str, size, to_yardstick| Case {
             name: name.to_owned(),
-            flows,
+            size,
             net_ns: 1.0,
             net_ns_low: 1.0,
             net_ns_high: 1.0,
@@ -74,6 +74,7 @@ mod tests {
             commit: "abc".into(),
             kernel: "6.1".into(),
             cpu: "one".into(),
+            sizes_are: "flows".into(),
             cases: vec![case("DR", 1000, ratio), case("DR", 100_000, 2.0), case("NAT", 1000, 3.0)],
             programs: Vec::new(),
         }

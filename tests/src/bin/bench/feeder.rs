@@ -56,6 +56,8 @@ pub enum Sent {
     Frame(Segment),
     /// What this frame carries, behind headers of so many bytes.
     Inside(usize, Segment),
+    /// A frame to a link-layer address that begins like this.
+    To([u8; 4]),
 }
 
 /// What a run took, for all its packets together.
@@ -135,6 +137,7 @@ impl Feeder {
                 let frame = segment.frame();
                 (bytes.get(14 + outer..).unwrap_or_default(), frame[14..].to_vec())
             }
+            Sent::To(address) => (bytes.get(..4).unwrap_or_default(), address.to_vec()),
         };
         ensure!(came == expected, "this came out:\n{came:02x?}\nand not\n{expected:02x?}");
         Ok(())

@@ -9,7 +9,8 @@
 //! | `director` | the product: its program over rules and connections |
 //! | `yardstick` | the minimal program over a table of flows |
 //! | `subject` | what is measured: a program, its packets, its state |
-//! | `cases` | the cases of the table |
+//! | `cases`, `setting`, `ways` | the cases of the table, and how they are made |
+//! | `schedulers` | the cases of another table |
 //! | `report` | what was measured, put together |
 //! | `results` | the table, and the same for programs to read |
 //! | `folder`, `plot` | results kept in a folder, with a picture |
@@ -31,7 +32,10 @@ mod frame;
 mod plot;
 mod report;
 mod results;
+mod schedulers;
+mod setting;
 mod subject;
+mod ways;
 mod world;
 mod yardstick;
 
@@ -44,8 +48,10 @@ use world::World;
 #[derive(Parser)]
 #[command(name = "lvs-bench")]
 enum Bench {
-    /// Measure
+    /// Measure every kind of packet, at several numbers of flows
     Run(Run),
+    /// Measure new connections under every scheduler, at several numbers of real servers
+    Schedulers(Run),
     /// Show two folders of results side by side
     Compare {
         /// The results to compare to
@@ -76,14 +82,32 @@ struct Run {
     /// Only cases with this in their name, beside the yardstick
     #[arg(long, value_name = "TEXT", default_value = "")]
     case: String,
-    /// Only this many flows
+    /// Only this many flows, or real servers
     #[arg(long, value_name = "N")]
-    flows: Option<u32>,
+    size: Option<u32>,
 }
+
+/// A table: what its columns count, and what makes the cases of one.
+struct Table {
+    sizes_are: &'static str,
+    /// The columns of a full run, and of a quick one.
+    sizes: [&'static [u32]; 2],
+    cases: fn(&World, &[u8], u32, u32, &str) -> Result<Cases>,
+}
+
+const PACKETS: Table = Table {
+    sizes_are: "flows",
+    sizes: [&[1_000, 100_000, 1_000_000], &[1_000, 100_000]],
+    cases: cases::all,
+};
+const SCHEDULERS: Table = Table {
+    sizes_are: "real servers",
+    sizes: [&[1, 16, 256, 1024], &[16, 256]],
+    cases: schedulers::all,
+};
 
 /// How much is measured.
 struct Effort {
-    flows: &'static [u32],
     /// How often everything is loaded anew: the place of the machine code is worth some nanoseconds.
     loads: usize,
     /// Rounds a load.
@@ -92,13 +116,13 @@ struct Effort {
     packets: u32,
 }
 
-const FULL: Effort =
-    Effort { flows: &[1_000, 100_000, 1_000_000], loads: 3, rounds: 7, packets: 100_000 };
-const QUICK: Effort = Effort { flows: &[1_000, 100_000], loads: 1, rounds: 5, packets: 50_000 };
+const FULL: Effort = Effort { loads: 3, rounds: 7, packets: 100_000 };
+const QUICK: Effort = Effort { loads: 1, rounds: 5, packets: 50_000 };
 
 fn main() -> Result<()> {
     match Bench::parse() {
-        Bench::Run(run) => measured(&run),
+        Bench::Run(run) => measured(&run, &PACKETS),
+        Bench::Schedulers(run) => measured(&run, &SCHEDULERS),
         Bench::Compare { before, after } => {
             print!("{}", Comparison::read(&before, &after)?);
             Ok(())
@@ -106,22 +130,23 @@ fn main() -> Result<()> {
     }
 }
 
-fn measured(run: &Run) -> Result<()> {
+fn measured(run: &Run, table: &Table) -> Result<()> {
     let object = fs::read(&run.programs)
         .with_context(|| format!("cannot read {}", run.programs.display()))?;
     let world = World::enter()?;
-    let effort = if run.quick { QUICK } else { FULL };
+    let Table { sizes_are, sizes: [full, quick], cases } = *table;
+    let (effort, sizes) = if run.quick { (QUICK, quick) } else { (FULL, full) };
+    let sizes = if run.size.is_some() { run.size.as_slice() } else { sizes };
     let mut report = Report::default();
     for load in 1..=effort.loads {
-        let only = run.flows.as_slice();
-        for &flows in if only.is_empty() { effort.flows } else { only } {
-            eprintln!("bench: load {load} of {}, {flows} flows", effort.loads);
-            let mut cases = cases::all(&world, &object, flows, effort.packets, &run.case)?;
+        for &size in sizes {
+            eprintln!("bench: load {load} of {}, {size} {sizes_are}", effort.loads);
+            let mut cases = cases(&world, &object, size, effort.packets, &run.case)?;
             measure(&mut cases, &effort)?;
-            report.add(flows, &cases)?;
+            report.add(size, &cases)?;
         }
     }
-    let results = report.results(&run.commit);
+    let results = report.results(&run.commit, sizes_are);
     if run.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
     } else {

@@ -1,4 +1,4 @@
-//! Results as a picture: a bar for each case and number of flows.
+//! Results as a picture: a bar for each case and size.
 
 use anyhow::{Result, anyhow};
 use plotters::{
@@ -20,7 +20,7 @@ const HEIGHT: i32 = 12;
 const GAP: i32 = 10;
 /// Above the first case: the legend.
 const TOP: i32 = 40;
-/// One for each number of flows, in their order, and again from the first on.
+/// One for each size, in their order, and again from the first on.
 const COLOURS: [RGBColor; 4] = [
     RGBColor(0x2c, 0x7b, 0xb6),
     RGBColor(0xab, 0xd9, 0xe9),
@@ -36,8 +36,8 @@ pub fn svg(results: &Results) -> Result<String> {
 }
 
 fn draw(results: &Results, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-    let (flows, names) = (results.flows(), results.names());
-    let group = i32::try_from(flows.len())? * HEIGHT + GAP;
+    let (sizes, names) = (results.sizes(), results.names());
+    let group = i32::try_from(sizes.len())? * HEIGHT + GAP;
     let height = u32::try_from(TOP + group * i32::try_from(names.len())? + GAP)?;
     let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
     area.fill(&WHITE)?;
@@ -46,17 +46,17 @@ fn draw(results: &Results, svg: &mut String) -> Result<(), Box<dyn std::error::E
     let colour = |place: usize| COLOURS[place % COLOURS.len()];
 
     area.draw(&text(GAP, GAP, "ns a packet above an empty program".to_owned()))?;
-    for (place, flows) in flows.iter().enumerate() {
+    for (place, size) in sizes.iter().enumerate() {
         let x = LEFT + i32::try_from(place)? * 160;
         area.draw(&bar(x, GAP, 20, colour(place)))?;
-        area.draw(&text(x + 26, GAP, format!("{flows} flows")))?;
+        area.draw(&text(x + 26, GAP, format!("{size} {}", results.sizes_are)))?;
     }
     let longest = results.cases.iter().map(|case| case.net_ns).fold(1.0, f64::max);
     for (line, name) in (0..).zip(&names) {
         let top = TOP + line * group;
         area.draw(&text(GAP, top, (*name).to_owned()))?;
-        for (place, flows) in flows.iter().enumerate() {
-            let Some(Case { net_ns, .. }) = results.case(name, *flows) else { continue };
+        for (place, size) in sizes.iter().enumerate() {
+            let Some(Case { net_ns, .. }) = results.case(name, *size) else { continue };
             let y = top + i32::try_from(place)? * HEIGHT;
             #[expect(clippy::cast_possible_truncation, reason = "at most LONGEST")]
             let length = (net_ns / longest * LONGEST).max(1.0) as i32;

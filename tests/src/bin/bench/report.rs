@@ -15,7 +15,7 @@ use crate::{
 pub struct Report {
     /// The cases, in the order of the table.
     names: Vec<&'static str>,
-    /// Medians of each load, by flows and case.
+    /// Medians of each load, by size and case.
     loads: BTreeMap<(u32, &'static str), Vec<Load>>,
     programs: Vec<Program>,
 }
@@ -33,12 +33,12 @@ struct Load {
 
 impl Report {
     /// Takes over what was measured in one load.
-    pub fn add(&mut self, flows: u32, cases: &Cases) -> Result<()> {
+    pub fn add(&mut self, size: u32, cases: &Cases) -> Result<()> {
         for subject in &cases.subjects {
             if !self.names.contains(&subject.name) {
                 self.names.push(subject.name);
             }
-            self.loads.entry((flows, subject.name)).or_default().push(Load::of(&subject.rounds));
+            self.loads.entry((size, subject.name)).or_default().push(Load::of(&subject.rounds));
         }
         self.programs = cases.programs(|director, yardstick| {
             Ok(vec![program("lvs", director)?, program("yardstick", yardstick)?])
@@ -46,29 +46,30 @@ impl Report {
         Ok(())
     }
 
-    /// The results of the program of this commit.
-    pub fn results(&self, commit: &str) -> Results {
-        let mut flows: Vec<_> = self.loads.keys().map(|(flows, _)| *flows).collect();
-        flows.dedup();
-        let of = |flows| self.names.iter().filter_map(move |name| self.case(flows, name));
+    /// The results of the program of this commit, where sizes count these.
+    pub fn results(&self, commit: &str, sizes_are: &str) -> Results {
+        let mut sizes: Vec<_> = self.loads.keys().map(|(size, _)| *size).collect();
+        sizes.dedup();
+        let of = |size| self.names.iter().filter_map(move |name| self.case(size, name));
         Results {
             commit: commit.to_owned(),
             kernel: kernel(),
             cpu: cpu(),
-            cases: flows.into_iter().flat_map(of).collect(),
+            sizes_are: sizes_are.to_owned(),
+            cases: sizes.into_iter().flat_map(of).collect(),
             programs: self.programs.clone(),
         }
     }
 
-    fn case(&self, flows: u32, name: &'static str) -> Option<Case> {
-        let loads = self.loads.get(&(flows, name))?;
+    fn case(&self, size: u32, name: &'static str) -> Option<Case> {
+        let loads = self.loads.get(&(size, name))?;
         let of = |what: fn(&Load) -> f64| loads.iter().map(what).collect::<Vec<_>>();
         let net = of(|load| load.net);
-        let yardstick = self.loads.get(&(flows, YARDSTICK))?;
+        let yardstick = self.loads.get(&(size, YARDSTICK))?;
         let yardstick = median(yardstick.iter().map(|load| load.net).collect());
         Some(Case {
             name: name.to_owned(),
-            flows,
+            size,
             raw_ns: tenths(median(of(|load| load.raw))),
             stub_ns: tenths(median(of(|load| load.stub))),
             net_ns_low: tenths(net.iter().copied().fold(f64::INFINITY, f64::min)),

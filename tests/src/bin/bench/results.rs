@@ -13,20 +13,22 @@ pub struct Results {
     pub kernel: String,
     /// The CPU's name.
     pub cpu: String,
-    /// Every case at every number of flows, in the order of the table.
+    /// What a size counts: flows, real servers.
+    pub sizes_are: String,
+    /// Every case at every size, in the order of the table.
     pub cases: Vec<Case>,
     /// The programs that were measured.
     pub programs: Vec<Program>,
 }
 
-/// A case at one number of flows: medians over all loads.
+/// A case at one size: medians over all loads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
     /// Its name.
     #[serde(rename = "case")]
     pub name: String,
-    /// How many flows.
-    pub flows: u32,
+    /// How many of what is counted.
+    pub size: u32,
     /// Nanoseconds of CPU a packet above an empty program's.
     pub net_ns: f64,
     /// The fastest load's.
@@ -55,12 +57,12 @@ pub struct Program {
 }
 
 impl Results {
-    /// The numbers of flows, ascending.
-    pub fn flows(&self) -> Vec<u32> {
-        let mut flows: Vec<_> = self.cases.iter().map(|case| case.flows).collect();
-        flows.sort_unstable();
-        flows.dedup();
-        flows
+    /// The sizes, ascending.
+    pub fn sizes(&self) -> Vec<u32> {
+        let mut sizes: Vec<_> = self.cases.iter().map(|case| case.size).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes
     }
 
     /// The names of the cases, in their order.
@@ -74,9 +76,9 @@ impl Results {
         names
     }
 
-    /// A case at this many flows.
-    pub fn case(&self, name: &str, flows: u32) -> Option<&Case> {
-        self.cases.iter().find(|case| case.name == name && case.flows == flows)
+    /// A case at this size.
+    pub fn case(&self, name: &str, size: u32) -> Option<&Case> {
+        self.cases.iter().find(|case| case.name == name && case.size == size)
     }
 }
 
@@ -84,7 +86,7 @@ impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, Linux {}, {}", self.cpu, self.kernel, self.commit)?;
         writeln!(f, "CPU time a packet above an empty program, ns (and of the yardstick's)\n")?;
-        let cell = |name: &str, flows| match self.case(name, flows) {
+        let cell = |name: &str, size| match self.case(name, size) {
             Some(case) => format!("{:.1} ({:5.2})", case.net_ns, case.to_yardstick),
             None => String::new(),
         };
@@ -97,22 +99,22 @@ impl fmt::Display for Results {
     }
 }
 
-/// A line for each case, a column for each number of flows.
+/// A line for each case, a column for each size.
 pub fn grid(
     f: &mut impl fmt::Write,
     results: &Results,
     cell: impl Fn(&str, u32) -> String,
 ) -> fmt::Result {
-    let flows = results.flows();
+    let sizes = results.sizes();
     write!(f, "{:<30}", "")?;
-    for flows in &flows {
-        write!(f, "{:>22}", format!("{flows} flows"))?;
+    for size in &sizes {
+        write!(f, "{:>22}", format!("{size} {}", results.sizes_are))?;
     }
     writeln!(f)?;
     for name in results.names() {
         write!(f, "{name:<30}")?;
-        for flows in &flows {
-            write!(f, "{:>22}", cell(name, *flows))?;
+        for size in &sizes {
+            write!(f, "{:>22}", cell(name, *size))?;
         }
         writeln!(f)?;
     }
