@@ -100,7 +100,8 @@ fn walk<P: Pool>(params: Params, seen: u64, pool: &P) -> (Option<u32>, u64) {
 
     let is_lowest = round <= params.step;
     let next = if is_lowest { params.top } else { round - params.step };
-    let whole = pool.scan(Heaviest::<Available>::new(next));
+    // Not a scan: the first is mostly it.
+    let whole = pool.seek(0, pool.len(), Heaviest::<Available>::new(next));
     let Some(position) = whole.chosen() else {
         // All were passed over. The kernel ends where its walk does: in the lowest round at the
         // real server where it began, else at the end of the list, about to begin with the top.
