@@ -128,8 +128,9 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
         tokio::spawn(health::early::run(signs, board.clone()));
     }
     let checking = tokio::spawn(health::run(handle.clone(), ways, board.clone()));
-    let telling = tokio::spawn(health::hooks::run(handle.clone(), setup.hooks.clone()));
-    let (requests, reloading) = start.reloader(handle.clone()).spawn()?;
+    let (hooks, hooked) = watch::channel(start.hooks());
+    let telling = tokio::spawn(health::hooks::run(handle.clone(), hooked));
+    let (requests, reloading) = start.reloader(handle.clone(), hooks).spawn()?;
     answer(doors, listener, handle, requests, board).await?;
 
     telling.abort();

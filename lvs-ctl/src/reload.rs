@@ -7,14 +7,17 @@ use std::{io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use utoipa::ToSchema;
 
 use crate::{
-    config::{Config, ConfigError, Mistake, Overrides, Setup, Standing, Step, difference},
+    config::{
+        Config, ConfigError, Mistake, Overrides, Setup, Standing, Step, difference, hook_steps,
+    },
     director::{ChangeRequest, DirectorError, Handle, ListQuery, Who},
+    model::health::ChangeHook,
     notify,
 };
 
@@ -66,6 +69,7 @@ pub struct Reloader {
     file: PathBuf,
     overrides: Overrides,
     setup: Setup,
+    hooks: watch::Sender<Vec<ChangeHook>>,
 }
 
 /// Makes the table say what `config` declares, on somebody's behalf: all of it, or none.
@@ -109,10 +113,16 @@ pub async fn declare(handle: &Handle, config: &Config, who: &Who) -> Result<Appl
 }
 
 impl Reloader {
-    /// Reads `file` again for a director that was set up so.
+    /// Reads `file` again for a director that was set up so, and whose hooks are told by `hooks`.
     #[must_use]
-    pub fn new(handle: Handle, file: PathBuf, overrides: Overrides, setup: Setup) -> Self {
-        Self { handle, file, overrides, setup }
+    pub fn new(
+        handle: Handle,
+        file: PathBuf,
+        overrides: Overrides,
+        setup: Setup,
+        hooks: watch::Sender<Vec<ChangeHook>>,
+    ) -> Self {
+        Self { handle, file, overrides, setup, hooks }
     }
 
     /// Reads the file whenever `SIGHUP` comes or somebody asks, until the task is aborted.
@@ -151,7 +161,20 @@ impl Reloader {
         let config = tokio::task::spawn_blocking(move || Config::read(&file)).await;
         let config = config.map_err(|_stopping| DirectorError::Stopped)??;
         let waiting = self.setup.waiting(&Setup::new(&self.overrides, &config.file));
-        Ok(Applied { waiting, ..declare(&self.handle, &config, who).await? })
+        let mut applied = declare(&self.handle, &config, who).await?;
+        applied.steps.extend(self.follow_hooks(config.file.hooks));
+        Ok(Applied { waiting, ..applied })
+    }
+
+    /// Has these hooks told from now on: how they differ from the former ones.
+    fn follow_hooks(&self, hooks: Vec<ChangeHook>) -> Vec<Step> {
+        let steps = hook_steps(&self.hooks.borrow(), &hooks);
+        self.hooks.send_if_modified(|former| {
+            let differs = *former != hooks;
+            *former = hooks;
+            differs
+        });
+        steps
     }
 }
 

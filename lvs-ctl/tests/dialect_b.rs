@@ -26,14 +26,14 @@ fn services_and_backends_are_added_and_listed() {
     let scratch = cluster();
     assert_eq!(
         ok(&scratch, "service list"),
-        "SERVICE           SCHEDULER  BACKENDS  ACTIVE  INACTIVE  OPTIONS\n\
-         tcp:192.0.2.1:80  wrr        2         0       0         persistent=60\n"
+        "SERVICE           SCHEDULER  BACKENDS  UP  ACTIVE  INACTIVE  OPTIONS\n\
+         tcp:192.0.2.1:80  wrr        2         -   0       0         persistent=60\n"
     );
     assert_eq!(
         ok(&scratch, "backend list tcp:192.0.2.1:80"),
-        "SERVICE           BACKEND         METHOD  WEIGHT  UPPER  LOWER  ACTIVE  INACTIVE  PERSISTENT\n\
-         tcp:192.0.2.1:80  10.0.0.11:8080  nat     1       9      4      0       0         0\n\
-         tcp:192.0.2.1:80  192.0.2.12:80   dr      3       0      0      0       0         0\n"
+        "SERVICE           BACKEND         METHOD  STATE  WEIGHT  UPPER  LOWER  ACTIVE  INACTIVE  PERSISTENT\n\
+         tcp:192.0.2.1:80  10.0.0.11:8080  nat     -      1       9      4      0       0         0\n\
+         tcp:192.0.2.1:80  192.0.2.12:80   dr      -      3       0      0      0       0         0\n"
     );
     let stats = ok(&scratch, "service list --stats");
     assert_eq!(stats.lines().nth(1).unwrap().split_whitespace().count(), 6);

@@ -93,6 +93,9 @@ fn real_servers_go_and_return_with_the_operators_weight_and_all_of_it_is_shown()
     assert_eq!((&*row[2], &*row[4], &*row[5]), ("down", "3 -> 0", "tcp"), "{text}");
     assert_eq!(row.last().unwrap(), "refused");
     assert_eq!(cells(&text, up).last().unwrap(), "ok");
+    let list = ok(&scratch, "backend list");
+    assert_eq!((cells(&list, up)[3].as_str(), cells(&list, down)[3].as_str()), ("up", "down"));
+    assert!(ok(&scratch, "service list").contains("  2         1 of 2  "));
     let found = ok(&scratch, &format!("backend check {WEB} {down}"));
     assert_eq!(cells(&found, down).last().unwrap(), "refused");
 
@@ -144,6 +147,7 @@ fn an_operators_decision_goes_over_health_and_stays() {
     let text = ok(&scratch, "health");
     assert_eq!(cells(&text, up)[2], "up, maintenance");
     assert_eq!(cells(&text, down)[2], "down, forced-up");
+    assert_eq!(cells(&ok(&scratch, "backend list"), up)[3], "up, maintenance");
     // Checks that come and go do not touch it.
     ok(&scratch, &format!("backend edit {WEB} {up} --check none"));
     assert_eq!(state(&scratch, up).effective, Effective::Weight(0));

@@ -52,6 +52,25 @@ fn what_waits_for_a_start_is_said_and_the_rest_is_done() {
 }
 
 #[test]
+fn hooks_change_with_the_file_and_are_shown() {
+    let scratch = configured();
+    let hook = "[[hook]]\ncommand = [\"/usr/lib/notify\", \"a b\"]\n";
+    write(&scratch, &format!("{FILE}{hook}on = [\"down\", \"up\"]\n"));
+    assert_eq!(ok(&scratch, "reload"), "+ hook /usr/lib/notify a b: timeout 10s, on down up\n");
+    assert_eq!(ok(&scratch, "reload"), "");
+    write(&scratch, &format!("{FILE}{hook}timeout = \"5s\"\n"));
+    assert_eq!(
+        ok(&scratch, "reload"),
+        "- hook /usr/lib/notify a b\n+ hook /usr/lib/notify a b: timeout 5s\n"
+    );
+    // Nothing of a file that cannot be used holds.
+    write(&scratch, &format!("{FILE}weight = -1\n"));
+    assert!(!run(&scratch, "reload").status.success());
+    write(&scratch, FILE);
+    assert_eq!(ok(&scratch, "reload"), "- hook /usr/lib/notify a b\n");
+}
+
+#[test]
 fn a_file_with_a_mistake_changes_nothing_and_the_caller_is_told() {
     let scratch = configured();
     let before = ok(&scratch, "save --json");

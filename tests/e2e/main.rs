@@ -14,6 +14,7 @@ mod forwarding;
 mod fragments;
 mod health;
 mod icmp;
+mod killed;
 mod lab;
 mod ldirectord;
 mod links;

@@ -39,6 +39,7 @@ pub mod lab;
 pub mod layout;
 pub mod listing;
 pub mod netns;
+pub mod nginx;
 pub mod offload;
 pub mod pieces;
 mod plan;

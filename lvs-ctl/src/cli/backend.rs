@@ -6,6 +6,7 @@ use super::{
     Context, Failure, admin,
     argument::{BackendArgument, ServiceArgument, service_text, subject},
     backend_options::Describe,
+    condition,
     drain::Drain,
     service::{Json, optional, read_then_change},
     table::{Numbers, table},
@@ -161,23 +162,24 @@ impl List {
 
     fn text(&self, listing: &Listing) -> String {
         let dests = listing.services.iter().flat_map(|entry| {
-            let service = service_text(entry.service.id);
-            entry.dests.iter().map(move |dest| (service.clone(), dest))
+            entry.dests.iter().map(move |dest| (service_text(entry.service.id), entry, dest))
         });
         if self.stats || self.rates {
             let names = ["SERVICE", "BACKEND"];
             let mut numbers =
                 if self.stats { Numbers::stats(&names) } else { Numbers::rates(&names) };
-            for (service, entry) in dests {
+            for (service, _, entry) in dests {
                 numbers.push(vec![service, entry.dest.addr.to_string()], entry.stats, entry.rates);
             }
             return numbers.text();
         }
-        let rows = dests.map(|(service, DestEntry { dest, load, .. })| {
+        let rows = dests.map(|(service, of, entry)| {
+            let DestEntry { dest, load, .. } = entry;
             [
                 service,
                 dest.addr.to_string(),
                 dest.method.to_string(),
+                condition::state(of, entry),
                 dest.weight.to_string(),
                 dest.upper_threshold.to_string(),
                 dest.lower_threshold.to_string(),
@@ -190,6 +192,7 @@ impl List {
             "SERVICE",
             "BACKEND",
             "METHOD",
+            "STATE",
             "WEIGHT",
             "UPPER",
             "LOWER",

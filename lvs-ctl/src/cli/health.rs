@@ -10,12 +10,13 @@ use clap::Args;
 use super::{
     Context, Failure,
     argument::service_text,
+    condition,
     service::{Json, optional},
     table::table,
 };
 use crate::api::types::{
-    Admin, CheckReport, DestState, Effective, Gate, HealthListing, HealthQuery, LastResult,
-    ServiceState, Span,
+    CheckReport, DestState, Effective, Gate, HealthListing, HealthQuery, LastResult, ServiceState,
+    Span,
 };
 
 /// Takes the cursor home and the screen's old text away.
@@ -98,7 +99,7 @@ fn text(listing: &HealthListing) -> String {
 }
 
 fn summary(service: &ServiceState) -> [String; 4] {
-    let up = service.dests.iter().filter(|dest| is_up(dest)).count();
+    let up = service.dests.iter().filter(|dest| condition::is_up(dest.health, dest.admin)).count();
     let quorum = match service.quorum {
         Gate::Met => "met",
         Gate::Backup => "met by backup servers",
@@ -113,14 +114,6 @@ fn summary(service: &ServiceState) -> [String; 4] {
     );
     let of = service.dests.len();
     [service_text(service.service), quorum.to_owned(), format!("{up} of {of}"), sorry]
-}
-
-fn is_up(dest: &DestState) -> bool {
-    match dest.admin {
-        Admin::Enabled => dest.health.is_up(),
-        Admin::Drain | Admin::Maintenance => false,
-        Admin::ForcedUp => true,
-    }
 }
 
 fn rows(service: &ServiceState) -> Vec<[String; 9]> {
@@ -170,13 +163,7 @@ fn of_check(dest: &DestState, check: &CheckReport) -> [String; 4] {
 }
 
 fn state(dest: &DestState) -> String {
-    let mut words = vec![dest.health.word().to_owned()];
-    if dest.admin != Admin::Enabled {
-        words.push(dest.admin.word().to_owned());
-    }
-    if dest.backup {
-        words.push("backup".to_owned());
-    }
+    let mut words = condition::words(dest.health, dest.admin, dest.backup);
     words.extend(dest.held_ms.map(|ms| format!("held {}", tenths(ms, "s"))));
     words.join(", ")
 }

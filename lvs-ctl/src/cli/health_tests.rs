@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::types::{Family, ServiceId};
+use crate::api::types::{Admin, Family, ServiceId};
 
 fn dest(text: &str) -> DestState {
     serde_json::from_str(text).unwrap()

@@ -11,6 +11,7 @@ mod argument;
 mod backend;
 mod backend_options;
 mod check_options;
+mod condition;
 mod connections;
 mod drain;
 mod failure;

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::{
     Context, Failure,
     argument::{ServiceArgument, service_text},
+    condition,
     service_options::Describe,
     table::{Numbers, table},
 };
@@ -214,12 +215,13 @@ impl List {
                 name(entry),
                 entry.service.scheduler.clone(),
                 entry.dests.len().to_string(),
+                condition::count(entry),
                 sum(|load| load.active),
                 sum(|load| load.inactive),
                 options(&entry.service),
             ]
         });
-        let head = ["SERVICE", "SCHEDULER", "BACKENDS", "ACTIVE", "INACTIVE", "OPTIONS"];
+        let head = ["SERVICE", "SCHEDULER", "BACKENDS", "UP", "ACTIVE", "INACTIVE", "OPTIONS"];
         table(&head, &rows.collect::<Vec<_>>())
     }
 }

@@ -16,6 +16,7 @@ mod difference;
 mod doors;
 mod file;
 mod health;
+mod hooks;
 mod listen;
 mod mistake;
 mod place;
@@ -38,6 +39,7 @@ pub use self::{
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
     health::FileHealth,
+    hooks::hook_steps,
     mistake::{ConfigError, Mistake},
     place::Key,
     rules::{Declared, Rules},

@@ -6,7 +6,7 @@ use super::{
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{File, Mode, State},
 };
-use crate::model::{StandIns, health::ChangeHook};
+use crate::model::StandIns;
 
 /// Where rules are kept that a new start of the machine forgets.
 pub const VOLATILE_DIR: &str = "/run/lvs/state";
@@ -63,8 +63,6 @@ pub struct Setup {
     pub api: Api,
     /// Metrics for Prometheus.
     pub metrics: MetricsDoor,
-    /// Programs that are run when health changes something.
-    pub hooks: Vec<ChangeHook>,
     /// The networks of real servers' stand-ins, if somebody said so.
     pub stand_ins: Option<StandIns>,
     /// Whether connections ask for early checks.
@@ -102,7 +100,6 @@ impl Setup {
             permissions: permissions.or(file.socket.permissions().ok()).unwrap_or(0o660),
             api: api.or(&file.api),
             metrics: metrics.or(file.metrics),
-            hooks: file.hooks.clone(),
             stand_ins: file.health.stand_ins(),
             passive: file.health.passive,
         }
@@ -134,10 +131,6 @@ impl Setup {
             path.as_ref().map_or_else(|| "default".into(), |path| path.display().to_string())
         };
         let group = |group: &Option<String>| group.clone().unwrap_or_else(|| "default".into());
-        let hooks = |hooks: &[ChangeHook]| {
-            let words: Vec<_> = hooks.iter().map(|hook| hook.command.join(" ")).collect();
-            if words.is_empty() { "none".to_owned() } else { words.join(", ") }
-        };
         let door = |door: Option<SocketAddr>| door.map_or("none".into(), |door| door.to_string());
         let networks = |said: Option<StandIns>| said.unwrap_or_default().to_string();
         let pairs = [
@@ -170,12 +163,7 @@ impl Setup {
             ("health.passive", self.passive.to_string(), new.passive.to_string(), START),
         ];
         let differing = pairs.into_iter().filter(|(_, old, new, _)| old != new);
-        let remarks =
-            differing.map(|(key, old, new, when)| format!("{key}: {old} -> {new} {when}"));
-        // Their times and occasions count, too.
-        let remark = (self.hooks != new.hooks)
-            .then(|| format!("hook: {} -> {} {START}", hooks(&self.hooks), hooks(&new.hooks)));
-        remarks.chain(remark).collect()
+        differing.map(|(key, old, new, when)| format!("{key}: {old} -> {new} {when}")).collect()
     }
 }
 
@@ -192,7 +180,7 @@ mod tests {
         state = \"persistent\"\n[socket]\npath = \"/run/a.sock\"\nmode = \"600\"\n\
         [api]\nlisten = \"[::1]:1\"\ncertificate = \"/c\"\nkey = \"/k\"\ntoken_file = \"/t\"\n\
         [metrics]\nlisten = \"[::1]:3\"\nmax_series = 5\n\
-        [health]\nstand_ins = [\"10.8.0.0/15\"]\npassive = true\n[[hook]]\ncommand = [\"/h\", \"a\"]\n";
+        [health]\nstand_ins = [\"10.8.0.0/15\"]\npassive = true\n";
 
     #[test]
     fn the_command_line_goes_before_the_file_and_the_file_before_the_defaults() {
@@ -258,7 +246,6 @@ mod tests {
                 "health.stand_ins: 10.8.0.0/15 fd6c:7673:7072:6f62::/64 -> 198.18.0.0/15 \
                     fd6c:7673:7072:6f62::/64 at the next start",
                 "health.passive: true -> false at the next start",
-                "hook: /h a -> none at the next start",
             ]
         );
         // What the command line says does not wait for the file.

@@ -5,12 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use tokio::sync::watch;
 
 use super::{Places, RunArgs};
 use crate::{
     api::{DEFAULT_SOCKET, socket::Access},
     config::{Config, DEFAULT_FILE, File, Overrides, Setup},
     director::{Handle, Who},
+    model::health::ChangeHook,
     reload::{self, Reloader},
 };
 
@@ -89,9 +91,18 @@ impl Start {
         Ok(())
     }
 
-    /// What reads the file again.
-    pub(super) fn reloader(&self, handle: Handle) -> Reloader {
+    /// The hooks that the file names.
+    pub(super) fn hooks(&self) -> Vec<ChangeHook> {
+        self.config.as_ref().map(|config| config.file.hooks.clone()).unwrap_or_default()
+    }
+
+    /// What reads the file again, and tells of its hooks.
+    pub(super) fn reloader(
+        &self,
+        handle: Handle,
+        hooks: watch::Sender<Vec<ChangeHook>>,
+    ) -> Reloader {
         let (overrides, setup) = (self.overrides.clone(), self.setup.clone());
-        Reloader::new(handle, self.file.clone(), overrides, setup)
+        Reloader::new(handle, self.file.clone(), overrides, setup, hooks)
     }
 }

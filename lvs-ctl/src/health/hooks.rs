@@ -8,16 +8,17 @@
 //! | `LVS_BEFORE`, `LVS_AFTER` | the weight that the real server got and gets, or `absent`; of a quorum `met`, `backup` or `lost` |
 //! | `LVS_CAUSE` | why, in words; not of a quorum |
 //!
-//! A hook is told one change after the other, in their order.
+//! A hook is told one change after the other, in their order. Hooks may change: who is gone is still
+//! told what had happened by then.
 
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
-        mpsc,
+        mpsc, watch,
     },
-    task::JoinHandle,
+    task::JoinSet,
     time::timeout,
 };
 
@@ -33,34 +34,35 @@ use crate::{
 /// So many changes wait for a hook that takes its time.
 const WAITING: usize = 1024;
 
-/// Runs `hooks` whenever health changes something, until the director has stopped.
-pub async fn run(director: Handle, hooks: Vec<ChangeHook>) {
-    if hooks.is_empty() {
-        return;
-    }
+/// Runs the hooks that there are whenever health changes something, until the director has stopped.
+pub async fn run(director: Handle, hooks: watch::Receiver<Vec<ChangeHook>>) {
     let Ok(events) = director.watch().await else { return };
     // Only the director's own end ends this.
     drop(director);
     follow(events, hooks).await;
 }
 
-async fn follow(mut events: broadcast::Receiver<Arc<Event>>, hooks: Vec<ChangeHook>) {
-    let queues: Vec<Queue> = hooks.into_iter().map(Queue::new).collect();
+async fn follow(
+    mut events: broadcast::Receiver<Arc<Event>>,
+    mut hooks: watch::Receiver<Vec<ChangeHook>>,
+) {
+    let mut told = Told::default();
     let mut memory = Memory::default();
+    hooks.mark_changed();
     loop {
-        match events.recv().await {
-            Ok(event) => {
-                for notice in event.health.iter().filter_map(|change| memory.notice(change)) {
-                    let notice = Arc::new(notice);
-                    for queue in &queues {
-                        queue.push(&notice);
-                    }
+        // Whoever changed them may rely on it that the new ones are told what comes.
+        tokio::select! {
+            biased;
+            Ok(()) = hooks.changed() => told.follow(&hooks.borrow_and_update()),
+            event = events.recv() => match event {
+                Ok(event) => {
+                    event.health.iter().filter_map(|it| memory.notice(it)).for_each(|it| told.push(it));
                 }
-            }
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "hooks are not told of some changes: there were too many");
-            }
-            Err(RecvError::Closed) => return,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "hooks are not told of some changes: there were too many");
+                }
+                Err(RecvError::Closed) => return,
+            },
         }
     }
 }
@@ -76,11 +78,18 @@ struct Notice {
 #[derive(Debug, Default)]
 struct Memory(HashMap<(ServiceId, DestAddr), Health>);
 
-/// What one hook has not been told yet; it is told no more when this ends.
+/// The hooks that are told, and the tasks that tell them; nobody is told anything after this.
+#[derive(Default)]
+struct Told {
+    queues: Vec<Queue>,
+    /// Those of former hooks end when all is told.
+    tasks: JoinSet<()>,
+}
+
+/// What one hook has not been told yet.
 struct Queue {
     hook: Arc<ChangeHook>,
     sender: mpsc::Sender<Arc<Notice>>,
-    task: JoinHandle<()>,
 }
 
 impl Memory {
@@ -124,29 +133,44 @@ impl Memory {
     }
 }
 
-impl Queue {
-    fn new(hook: ChangeHook) -> Self {
+impl Told {
+    /// These hooks and no others from now on; one that was there before does not notice.
+    fn follow(&mut self, hooks: &[ChangeHook]) {
+        while self.tasks.try_join_next().is_some() {}
+        let mut former = std::mem::take(&mut self.queues);
+        for hook in hooks {
+            let known = former.iter().position(|queue| *queue.hook == *hook);
+            let queue = match known {
+                Some(known) => former.swap_remove(known),
+                None => self.start(hook.clone()),
+            };
+            self.queues.push(queue);
+        }
+    }
+
+    fn start(&mut self, hook: ChangeHook) -> Queue {
         let hook = Arc::new(hook);
         let (sender, mut receiver) = mpsc::channel::<Arc<Notice>>(WAITING);
         let told = hook.clone();
-        let task = tokio::spawn(async move {
+        self.tasks.spawn(async move {
             while let Some(notice) = receiver.recv().await {
                 tell(&told, &notice).await;
             }
         });
-        Self { hook, sender, task }
+        Queue { hook, sender }
     }
 
+    fn push(&self, notice: Notice) {
+        let notice = Arc::new(notice);
+        self.queues.iter().for_each(|queue| queue.push(&notice));
+    }
+}
+
+impl Queue {
     fn push(&self, notice: &Arc<Notice>) {
         if self.hook.wants(notice.occasion) && self.sender.try_send(notice.clone()).is_err() {
             tracing::warn!(command = ?self.hook.command, "a hook is too slow and misses a change");
         }
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

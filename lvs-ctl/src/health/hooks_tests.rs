@@ -89,6 +89,7 @@ async fn hooks_are_told_in_order_what_they_want_and_no_one_waits_for_one_that_ha
         ChangeHook { command: vec!["/nowhere".into()], ..ChangeHook::default() },
     ];
     let events = handle.watch().await.unwrap();
+    let (_tell, hooks) = watch::channel(hooks);
     let running = tokio::spawn(follow(events, hooks));
     found(&handle, Health::Up, "checks succeed").await;
     found(&handle, Health::Down, "tcp: refused").await;
@@ -108,6 +109,30 @@ async fn hooks_are_told_in_order_what_they_want_and_no_one_waits_for_one_that_ha
     assert!(hung[0].starts_with("down ") && hung[1].starts_with("up "), "{hung:?}");
     drop(handle);
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn hooks_that_change_are_told_what_happens_from_then_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let [stays, goes, comes] = ["stays", "goes", "comes"].map(|name| directory.path().join(name));
+    let [kept, former, new] = [&stays, &goes, &comes].map(|file| hook(file, "", &[]));
+    let handle = director().await;
+    let events = handle.watch().await.unwrap();
+    let (tell, hooks) = watch::channel(Vec::new());
+    let running = tokio::spawn(follow(events, hooks));
+    tell.send(vec![former.clone(), kept.clone()]).unwrap();
+    found(&handle, Health::Up, "checks succeed").await;
+    found(&handle, Health::Down, "tcp: refused").await;
+    assert_eq!(lines(&goes, 2).await.len(), 2);
+    tell.send(vec![kept, new]).unwrap();
+    // Whether it was down is known, though the new one has not been told.
+    found(&handle, Health::Up, "checks succeed").await;
+    let news = ["up tcp:192.0.2.1:80 192.0.2.11 0 4 checks succeed"];
+    assert_eq!(lines(&comes, 2).await[..1], news);
+    assert_eq!(lines(&stays, 4).await[2..3], news);
+    drop(handle);
+    running.await.unwrap();
+    assert_eq!(lines(&goes, 2).await.len(), 2);
 }
 
 #[test]

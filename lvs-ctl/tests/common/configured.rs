@@ -9,6 +9,7 @@ use lvs_ctl::{
     director::Who,
     reload::{Reloader, declare},
 };
+use tokio::sync::watch;
 
 use super::Scratch;
 
@@ -40,7 +41,9 @@ pub fn configured() -> Scratch {
                 let runtime = tokio::runtime::Handle::current();
                 runtime.block_on(declare(&handle, &config, &Who::new("test"))).unwrap();
             });
-            let (requests, _task) = Reloader::new(handle, file, overrides, setup).spawn().unwrap();
+            let (hooks, _) = watch::channel(config.file.hooks);
+            let reloader = Reloader::new(handle, file, overrides, setup, hooks);
+            let (requests, _task) = reloader.spawn().unwrap();
             server::Options { reload: Some(requests), ..server::Options::default() }
         },
     )

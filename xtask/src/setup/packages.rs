@@ -21,6 +21,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("ethtool", "ethtool", "demo and tests: offloads of veth pairs", Needs::Traffic),
     package("netbase", "/etc/services", "names of ports: `ipvsadm -L` shows :http", Needs::Traffic),
     package("ldirectord", "/usr/sbin/ldirectord", "tests: a client of ipvsadm's", Needs::Traffic),
+    package("nginx", "/usr/sbin/nginx", "tests: real servers as operators run them", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
     package("dpkg-dev", "dpkg-shlibdeps", "package: what the program depends on", Needs::Package),
     package("lintian", "lintian", "package: the rules of Debian", Needs::Package),
