@@ -127,6 +127,8 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     if let Some(signs) = signs {
         tokio::spawn(health::early::run(signs, board.clone()));
     }
+    // Ends with the director.
+    tokio::spawn(health::returned::run(handle.wanted(), board.clone()));
     let checking = tokio::spawn(health::run(handle.clone(), ways, board.clone()));
     let (hooks, hooked) = watch::channel(start.hooks());
     let telling = tokio::spawn(health::hooks::run(handle.clone(), hooked));

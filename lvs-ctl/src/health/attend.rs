@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::{
     patient::Patient,
@@ -26,23 +29,30 @@ pub(super) async fn attend(
     let check = &patient.checks[index];
     let mut scatter = Scatter::new();
     let mut due = Instant::now() + delay;
+    let mut looking = JoinSet::new();
     loop {
         patient.due(index, Some(due));
-        wait(&patient, index, due).await;
+        let was_asked = wait(&patient, index, due).await;
         patient.due(index, None);
         let begun = Instant::now();
         let errand = errand(&patient, check);
         let way = ways.way(&errand);
         let outcome = once(&*probe, way, &errand, check).await;
-        let (pause, asks) = patient.note(index, begun, outcome);
-        if asks {
+        let (pause, asks) = patient.note(index, begun, was_asked, outcome);
+        while looking.try_join_next().is_some() {}
+        if asks && looking.is_empty() {
             // The verdict has been given; why it is so is found out meanwhile.
-            if let Ok(cause) = timeout(DIAGNOSIS, ways.diagnose(&errand)).await {
-                patient.explain(cause);
-            }
+            looking.spawn(look(patient.clone(), ways.clone(), errand));
         }
         // From beginning to beginning; what took longer is not made up for.
         due = begun + scatter.shortened(pause, check.timing.jitter_percent);
+    }
+}
+
+/// Finds out what is wrong on `errand`.
+async fn look(patient: Arc<Patient>, ways: Arc<dyn Ways>, errand: Errand) {
+    if let Ok(cause) = timeout(DIAGNOSIS, ways.diagnose(&errand)).await {
+        patient.explain(cause);
     }
 }
 
@@ -63,17 +73,16 @@ async fn once(
     }
 }
 
-/// Until `due`, or until somebody asks for the check. The first check of a real server also looks
-/// after what changes without any.
-async fn wait(patient: &Patient, index: usize, due: Instant) {
+/// Until `due`, or until somebody asks for the check, which is told. The first check of a real server
+/// also looks after what changes without any.
+async fn wait(patient: &Patient, index: usize, due: Instant) -> bool {
     let poked = patient.pokes[index].notified();
     let slept = sleep_until(due);
     if index > 0 {
-        tokio::select! {
-            () = slept => (),
-            () = poked => (),
-        }
-        return;
+        return tokio::select! {
+            () = slept => false,
+            () = poked => true,
+        };
     }
     tokio::pin!(poked, slept);
     loop {
@@ -85,8 +94,8 @@ async fn wait(patient: &Patient, index: usize, due: Instant) {
             }
         };
         tokio::select! {
-            () = &mut slept => return,
-            () = &mut poked => return,
+            () = &mut slept => return false,
+            () = &mut poked => return true,
             () = rings => patient.tick(),
             () = patient.alarm_changed.notified(), if alarm.is_none() => (),
         }

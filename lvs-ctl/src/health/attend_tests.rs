@@ -23,6 +23,8 @@ struct Script {
     checked: Vec<Duration>,
     beginning: Instant,
     diagnosis: Option<Cause>,
+    /// How long it takes to find out.
+    puzzle: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,14 @@ impl Ways for Scripted {
     }
 
     fn diagnose<'a>(&'a self, _errand: &'a Errand) -> BoxFuture<'a, Option<Cause>> {
-        Box::pin(async { self.0.lock().unwrap().diagnosis.clone() })
+        let (diagnosis, puzzle) = {
+            let script = self.0.lock().unwrap();
+            (script.diagnosis.clone(), script.puzzle)
+        };
+        Box::pin(async move {
+            tokio::time::sleep(puzzle).await;
+            diagnosis
+        })
     }
 }
 
@@ -90,6 +99,11 @@ const NO_TERMS: Terms = Terms { damping: None, slow_start: Span::ms(0) };
 
 impl Bench {
     fn new(spec: &CheckSpec, terms: Terms) -> Self {
+        Self::resumed(spec, terms, Health::Unknown)
+    }
+
+    /// Of a real server of which this was known.
+    fn resumed(spec: &CheckSpec, terms: Terms, known: Health) -> Self {
         let spec = CheckSpec { jitter: Some(0), ..spec.clone() };
         let check = spec.read().unwrap();
         let service = ServiceId::Address {
@@ -105,11 +119,17 @@ impl Bench {
             lower_threshold: 0,
         };
         let beginning = Instant::now();
-        let script = Script { does: Does::Answer, checked: Vec::new(), beginning, diagnosis: None };
+        let does = if known == Health::Down { Does::Refuse } else { Does::Answer };
+        let script = Script {
+            does,
+            checked: Vec::new(),
+            beginning,
+            diagnosis: None,
+            puzzle: Duration::ZERO,
+        };
         let server = Scripted(Arc::new(Mutex::new(script)));
         let (sender, reports) = mpsc::unbounded_channel();
         let checks = vec![(spec, check)];
-        let known = Health::Unknown;
         let patient = Patient::new(service, dest, false, checks, terms, known, sender);
         let patient = Arc::new(patient);
         let (probe, ways) = (Arc::new(server.clone()), Arc::new(server.clone()));
@@ -206,6 +226,34 @@ async fn the_cause_of_a_failure_follows_the_verdict() {
     bench.server.does(Does::Answer);
     let (_, report) = bench.report().await;
     assert_eq!((report.verdict.health, report.diagnosis), (Health::Up, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_for_the_cause_holds_no_check_up() {
+    let spec = CheckSpec { interval: Some(Span::seconds(1)), ..tcp() };
+    let mut bench = Bench::new(&spec, NO_TERMS);
+    bench.verdict().await;
+    bench.server.0.lock().unwrap().diagnosis = Some(Cause::VipMissing);
+    bench.server.0.lock().unwrap().puzzle = Duration::from_millis(2500);
+    bench.server.does(Does::Refuse);
+    assert_eq!(bench.verdict().await, (1000, Health::Down));
+    let (at, report) = bench.report().await;
+    assert_eq!((at, report.diagnosis), (3500, Some(Cause::VipMissing)));
+    bench.until(4001).await;
+    assert_eq!(bench.server.checked(), [0, 1000, 2000, 3000, 4000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cause_is_looked_for_of_what_was_down_before_and_whenever_somebody_asks() {
+    let mut bench = Bench::resumed(&tcp(), NO_TERMS, Health::Down);
+    bench.server.0.lock().unwrap().diagnosis = Some(Cause::NoTunnelDevice);
+    let (at, report) = bench.report().await;
+    assert_eq!((at, report.diagnosis), (0, Some(Cause::NoTunnelDevice)));
+    bench.server.0.lock().unwrap().diagnosis = Some(Cause::VipMissing);
+    bench.until(1234).await;
+    bench.patient.pokes[0].notify_one();
+    let (at, report) = bench.report().await;
+    assert_eq!((at, report.diagnosis), (1234, Some(Cause::VipMissing)));
 }
 
 #[tokio::test(start_paused = true)]

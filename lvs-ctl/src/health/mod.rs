@@ -7,6 +7,7 @@
 //! | `attend` | one check, made again and again |
 //! | `patient` | one real server: what follows from all its checks |
 //! | [`early`] | checks that connections ask for |
+//! | [`returned`] | checks of hosts that are back |
 //! | `supervisor` | all of them, as the director's rules have it |
 //! | [`hooks`] | the operator's programs that are told what changed |
 //! | `program` | how programs are run |
@@ -22,6 +23,7 @@ pub mod hooks;
 mod patient;
 pub mod probe;
 mod program;
+pub mod returned;
 mod scatter;
 mod supervisor;
 pub mod ways;

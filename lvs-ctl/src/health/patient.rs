@@ -122,9 +122,15 @@ impl Patient {
         }
     }
 
-    /// Takes a result: from the beginning of this check to that of the next, and whether somebody
-    /// should look for the cause.
-    pub(super) fn note(&self, index: usize, begun: Instant, outcome: Outcome) -> (Duration, bool) {
+    /// Takes a result, of a check that somebody asked for perhaps: from the beginning of this check to
+    /// that of the next, and whether somebody should look for the cause.
+    pub(super) fn note(
+        &self,
+        index: usize,
+        begun: Instant,
+        was_asked: bool,
+        outcome: Outcome,
+    ) -> (Duration, bool) {
         let timing = &self.checks[index].timing;
         let now = Instant::now();
         let mut chart = self.chart();
@@ -159,8 +165,10 @@ impl Patient {
         test.last = Some((begun, now.duration_since(begun), outcome));
         let changed = self.settle(&mut chart, now, &words);
         let is_down = chart.recovery.health() == Health::Down;
-        // Once when it goes down, and every now and then: somebody may be at work on it.
-        let asks = failed && !is_known && is_down && (changed || runs.is_multiple_of(12));
+        // Once when it goes down or was down before, and every now and then: somebody may be at work
+        // on it.
+        let is_time = changed || was_asked || runs == 1 || runs.is_multiple_of(12);
+        let asks = failed && !is_known && is_down && is_time;
         (pause, asks)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -220,6 +221,13 @@ impl Board {
                 && dest.is_none_or(|dest| *dest == patient.addr && !patient.is_sorry)
         });
         asked.flat_map(|patient| &patient.pokes).map(tokio::sync::Notify::notify_one).count()
+    }
+
+    /// Checks the real servers of a host now.
+    pub(super) fn hurry_host(&self, host: IpAddr) {
+        let patients = self.patients();
+        let there = patients.values().filter(|patient| patient.addr.address == host);
+        there.flat_map(|patient| &patient.pokes).for_each(tokio::sync::Notify::notify_one);
     }
 
     fn patients(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<Patient>>> {

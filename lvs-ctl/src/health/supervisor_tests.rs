@@ -1,12 +1,15 @@
 use std::{net::SocketAddr, sync::Arc};
 
-use tokio::{net::TcpListener, sync::broadcast};
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, watch},
+};
 
 use super::*;
 use crate::{
     dataplane::memory::Memory,
-    director::{self, ChangeRequest, Director, Event, HealthChange, Options},
-    health::ways::Direct,
+    director::{self, ChangeRequest, Director, Event, HealthChange, Options, Wanted},
+    health::{returned, ways::Direct},
     model::{
         Change, Dest, LoopbackOnly, Method, Protocol, SchedulerFlags, Service,
         health::{CheckSpec, CheckType, Health, Policy, ServiceHealth, Span},
@@ -96,4 +99,31 @@ async fn a_real_server_goes_and_comes_back_and_nobody_checks_what_is_gone() {
     assert!(running.await.unwrap_err().is_cancelled());
     drop(handle);
     tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_real_server_is_checked_as_soon_as_there_is_a_way_to_it() {
+    let plane = Memory::default();
+    let director = Director::new(plane, Box::new(LoopbackOnly), Options::default());
+    let (handle, _) = director::spawn(director);
+    let board = Board::default();
+    let _running = tokio::spawn(run(handle.clone(), Arc::new(Direct), board.clone()));
+    let mut events = handle.watch().await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    drop(listener);
+    // As often as tests run.
+    let interval = Some(Span::seconds(3600));
+    let check = CheckSpec { interval, fall: Some(1), ..CheckSpec::of(CheckType::Tcp) };
+    change(&handle, rules(at, vec![check])).await;
+    assert_eq!(verdict(&mut events).await, Health::Down);
+    let _listener = TcpListener::bind(at).await.unwrap();
+    let lost = BTreeMap::from([(at.ip(), "no answer".to_owned())]);
+    let (tell, wanted) = watch::channel(Wanted { unreachable: lost, ..Wanted::default() });
+    let returning = tokio::spawn(returned::run(wanted, board));
+    tokio::task::yield_now().await;
+    tell.send_replace(Wanted::default());
+    assert_eq!(verdict(&mut events).await, Health::Up);
+    drop(tell);
+    returning.await.unwrap();
 }

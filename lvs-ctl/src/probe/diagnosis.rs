@@ -10,7 +10,7 @@ use std::{
 use lvs_common::{map::Probed, wire::Icmp};
 use tokio::{
     net::{TcpStream, UdpSocket},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::model::{
@@ -22,10 +22,14 @@ use crate::model::{
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long a host may take to refuse a datagram.
-const REFUSAL: Duration = Duration::from_millis(500);
+const REFUSAL: Duration = Duration::from_millis(250);
+
+/// How long more packets are sent into a tunnel of which nobody says anything, and how far apart.
+const INSISTENCE: Duration = Duration::from_millis(2500);
+const APART: Duration = Duration::from_millis(250);
 
 /// A port that hardly anybody listens at: a host that is there refuses.
-const DISCARD: u16 = 9;
+pub(super) const DISCARD: u16 = 9;
 
 /// "Destination unreachable" of IPv6 (RFC 4443 §3.1).
 const UNREACHABLE_V6: u8 = 1;
@@ -54,7 +58,13 @@ enum Fault {
 ///
 /// A datagram may get no answer where all is well with the path. So whether the VIP answers TCP is asked
 /// first then; and a real server that answers nothing else may be behind a firewall.
-pub(super) async fn cause(errand: &Errand, outcome: Probed, stand_in: SocketAddr) -> Option<Cause> {
+/// `tcp` is what the data path saw of the last connection to the stand-in.
+pub(super) async fn cause(
+    errand: &Errand,
+    outcome: Probed,
+    stand_in: SocketAddr,
+    tcp: impl Fn() -> Probed + Send,
+) -> Option<Cause> {
     let is_nat = errand.dest.method == Method::Masq;
     match seen(outcome, is_nat) {
         Seen::Nothing => None,
@@ -71,8 +81,8 @@ pub(super) async fn cause(errand: &Errand, outcome: Probed, stand_in: SocketAddr
             }
             Some(if !there {
                 Cause::ServerDown
-            } else if let Method::Tunnel(Tunnel::Gue { port, .. }) = errand.dest.method
-                && refuses(address, port).await
+            } else if let Method::Tunnel(tunnel) = errand.dest.method
+                && takes_nothing(tunnel, address, stand_in, tcp).await
             {
                 Cause::NoTunnelDevice
             } else if is_nat {
@@ -122,6 +132,32 @@ async fn answers(address: IpAddr, port: u16) -> bool {
     }
 }
 
+/// Whether a real server says that nobody takes packets out of the tunnel. A host sends an address no
+/// more than about one ICMP error a second (`icmp_ratelimit`), and its checks together may ask for more: one
+/// silence says little.
+async fn takes_nothing(
+    tunnel: Tunnel,
+    address: IpAddr,
+    stand_in: SocketAddr,
+    tcp: impl Fn() -> Probed,
+) -> bool {
+    let insist = async {
+        loop {
+            if let Tunnel::Gue { port, .. } = tunnel
+                && refuses(address, port).await
+            {
+                return;
+            }
+            timeout(APART, TcpStream::connect(stand_in)).await.ok();
+            if tcp().untunneled != 0 {
+                return;
+            }
+            sleep(APART / 10).await;
+        }
+    };
+    timeout(INSISTENCE, insist).await.is_ok()
+}
+
 /// Whether nobody takes datagrams at a port. Of those that go into a tunnel of IPv6 without a checksum a
 /// host says nothing; of this one it does.
 async fn refuses(address: IpAddr, port: u16) -> bool {
@@ -152,7 +188,10 @@ impl From<Fault> for Cause {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
+    use crate::model::{Dest, Protocol, ServiceId, health::Via};
 
     const SILENT: Probed = Probed {
         answered: 0,
@@ -201,6 +240,32 @@ mod tests {
         assert!(!refuses(at.ip(), at.port()).await);
         drop(taking);
         assert!(refuses(at.ip(), at.port()).await);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_seldom_says_that_nobody_takes_packets_out_is_understood() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let addr = DestAddr { address: at.ip(), port: at.port() };
+        let method = Method::Tunnel(Tunnel::Ipip);
+        let dest = Dest { addr, method, weight: 1, upper_threshold: 0, lower_threshold: 0 };
+        let vip = "192.0.2.1".parse().unwrap();
+        let service = ServiceId::Address { protocol: Protocol::Tcp, address: vip, port: 80 };
+        let errand = Errand {
+            service,
+            dest,
+            via: Via::Service,
+            transport: Transport::Tcp,
+            address: None,
+            port: None,
+        };
+        let looks = AtomicU32::new(0);
+        let told = || match looks.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => SILENT,
+            _ => Probed { untunneled: 1, kind: 3, code: 2, ..SILENT },
+        };
+        assert_eq!(cause(&errand, SILENT, at, told).await, Some(Cause::NoTunnelDevice));
+        assert_eq!(cause(&errand, SILENT, at, || SILENT).await, Some(Cause::VipMissing));
     }
 
     #[tokio::test]

@@ -4,12 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod diagnosis;
+mod doubts;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use futures_util::future::BoxFuture;
+use lvs_common::net::protocol;
 use tokio::sync::watch;
 
+use self::{diagnosis::DISCARD, doubts::Doubts};
 use crate::{
     dataplane::kernel::probing::{Found, Probing},
     director::{Handle, Wanted},
@@ -25,6 +28,7 @@ pub struct ThroughService {
     probing: Probing,
     wanted: watch::Receiver<Wanted>,
     network: watch::Receiver<Network>,
+    doubts: Doubts,
 }
 
 /// Where an errand goes.
@@ -39,7 +43,7 @@ impl ThroughService {
     /// Over a data plane that probes.
     #[must_use]
     pub fn new(probing: Probing, director: &Handle, network: watch::Receiver<Network>) -> Self {
-        Self { probing, wanted: director.wanted(), network }
+        Self { probing, wanted: director.wanted(), network, doubts: Doubts::default() }
     }
 
     fn find(&self, errand: &Errand) -> Result<Way, NoWay> {
@@ -99,7 +103,12 @@ impl Ways for ThroughService {
         if way.found.is_local {
             return Direct.way(errand);
         }
-        self.admit(errand, &way)?;
+        if let Err(why) = self.admit(errand, &way) {
+            if matches!(why, NoWay::Broken(_)) {
+                look_for(errand.dest.addr.address);
+            }
+            return Err(why);
+        }
         Ok(Target::plain(SocketAddr::new(way.found.stand_in, way.port)))
     }
 
@@ -114,16 +123,36 @@ impl Ways for ThroughService {
                 Err(NoWay::Broken(cause)) => return Some(cause),
                 Err(NoWay::Unknown(_)) => return None,
             }
-            let protocol = protocol(errand.transport, way.vip.is_ipv4());
-            let outcome = self.probing.outcome(way.found.slot, way.port, protocol);
+            let number = number(errand.transport, way.vip.is_ipv4());
+            let outcome = self.probing.outcome(way.found.slot, way.port, number);
             let stand_in = SocketAddr::new(way.found.stand_in, way.port);
-            diagnosis::cause(errand, outcome.unwrap_or_default(), stand_in).await
+            let tcp = || {
+                let outcome = self.probing.outcome(way.found.slot, way.port, protocol::TCP);
+                outcome.unwrap_or_default()
+            };
+            let cause = diagnosis::cause(errand, outcome.unwrap_or_default(), stand_in, tcp).await;
+            self.doubts.weigh(errand, cause)
         })
     }
 }
 
-const fn protocol(transport: Transport, is_v4: bool) -> u8 {
-    use lvs_common::net::protocol;
+/// Has the kernel ask for a host that it gave up, which it would do by itself every five seconds only: by
+/// a datagram that nobody waits for.
+fn look_for(host: IpAddr) {
+    let any: IpAddr = match host {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let sent = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        socket.send_to(&[], (host, DISCARD))
+    });
+    if let Err(error) = sent {
+        tracing::debug!(%host, %error, "the kernel is not asked for it");
+    }
+}
+
+const fn number(transport: Transport, is_v4: bool) -> u8 {
     match transport {
         Transport::Tcp => protocol::TCP,
         Transport::Udp => protocol::UDP,

@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use super::{Probe, Trip, Trouble, words};
 use crate::{
     health::program::{Environment, Running, about},
-    model::health::{Errand, Failure, Good, Target},
+    model::health::{Errand, Failure, Good, Stage, Target},
 };
 
 /// Runs a program.
@@ -33,6 +33,7 @@ impl Exec {
     }
 
     async fn ask(&self, trip: &Trip) -> Result<Good, Trouble> {
+        trip.progress.at(Stage::Run);
         let running = Running::start(&self.command, environment(&trip.errand, &trip.target));
         let running = running.map_err(|error| Failure::Program(words(&error)))?;
         let status = running.end().await;

@@ -108,7 +108,7 @@ impl Progress {
     }
 
     fn stage(&self) -> Stage {
-        let stages = [Stage::Connect, Stage::Tls, Stage::Answer, Stage::Body];
+        let stages = [Stage::Connect, Stage::Tls, Stage::Answer, Stage::Body, Stage::Run];
         stages.get(usize::from(self.0.load(Ordering::Relaxed))).copied().unwrap_or_default()
     }
 }

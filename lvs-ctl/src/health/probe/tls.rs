@@ -160,11 +160,17 @@ fn trouble(error: &std::io::Error) -> Trouble {
             }
             CertificateError::UnknownIssuer => CertificateFault::UnknownIssuer,
             CertificateError::Revoked => CertificateFault::Revoked,
+            CertificateError::Other(other) if is_authority(other) => CertificateFault::Authority,
             other => CertificateFault::Other(other.to_string()),
         }),
         other => Failure::Tls(other.to_string()),
     };
     failure.into()
+}
+
+/// Whether this is webpki's word for an authority's certificate in a server's place.
+fn is_authority(error: &rustls::OtherError) -> bool {
+    error.0.to_string() == "CaUsedAsEndEntity"
 }
 
 /// Takes any certificate whose key the server has.

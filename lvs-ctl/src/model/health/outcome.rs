@@ -94,6 +94,8 @@ pub enum CertificateFault {
     UnknownIssuer,
     /// It was revoked.
     Revoked,
+    /// It is one that signs others (`CA:TRUE`), as `openssl req -x509` makes them.
+    Authority,
     /// Something else: in words.
     Other(String),
 }
@@ -103,7 +105,7 @@ pub enum CertificateFault {
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Stage {
-    /// Connecting, or running.
+    /// Connecting.
     #[default]
     Connect,
     /// Agreeing on TLS.
@@ -112,6 +114,8 @@ pub enum Stage {
     Answer,
     /// Reading the body.
     Body,
+    /// Running the program.
+    Run,
 }
 
 impl Failure {
@@ -174,6 +178,7 @@ impl fmt::Display for CertificateFault {
             Self::WrongName => "for other names",
             Self::UnknownIssuer => "unknown issuer",
             Self::Revoked => "revoked",
+            Self::Authority => "an authority's own, not a server's (CA:TRUE)",
             Self::Other(words) => words,
         })
     }
@@ -186,6 +191,7 @@ impl fmt::Display for Stage {
             Self::Tls => "agreeing on TLS",
             Self::Answer => "waiting for an answer",
             Self::Body => "reading the body",
+            Self::Run => "running the program",
         })
     }
 }

@@ -179,6 +179,8 @@ mod tests {
             ("http://a:b/", "port: `b' is no port"),
             ("http://u@a/", "host: a URL of a check has no user"),
             ("http://a b/", "host: `a b' is no host name"),
+            ("http://[::1/", "host: `[::1' is no host name"),
+            ("http://[a]/", "host: `[a]' is no host name"),
             ("icmp:1", "type: icmp has no `:1'"),
             ("dns:a..b", "name: `a..b' is no domain name"),
             ("exec:check", "command: `check' is no absolute path"),

@@ -1,6 +1,6 @@
 //! The fields of a check, each judged by itself.
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::{net::Ipv6Addr, ops::RangeInclusive, path::PathBuf};
 
 use super::{
     CheckSpec, WrongCheck,
@@ -133,9 +133,14 @@ pub(super) fn name(
     name: Option<String>,
 ) -> Result<Option<String>, WrongCheck> {
     let is_name = |name: &String| {
-        !name.is_empty()
-            && name.len() < 256
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]*".contains(&byte))
+        let is_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:*".contains(&byte);
+        let rest = match name.strip_prefix('[').map(|rest| rest.split_once(']')) {
+            // Brackets hold an address of IPv6, and nothing but a port comes after them.
+            Some(Some((inside, rest))) if inside.parse::<Ipv6Addr>().is_ok() => rest,
+            Some(_) => return false,
+            None => name,
+        };
+        !name.is_empty() && name.len() < 256 && rest.bytes().all(is_byte)
     };
     match name {
         Some(name) if !is_name(&name) => {

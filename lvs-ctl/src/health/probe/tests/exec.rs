@@ -72,6 +72,21 @@ async fn a_program_that_cannot_be_run_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_program_that_takes_too_long_is_said_to_run() {
+    let directory = TempDir::new().unwrap();
+    let toml = script(directory.path(), "sleep 1000", "");
+    let outcome = loop {
+        match within(SHORT, &toml, at()).await {
+            Outcome::Failed(Failure::Program(words)) if words.contains("busy") => (),
+            outcome => break outcome,
+        }
+    };
+    assert_eq!(outcome, failed(Failure::Timeout(Stage::Run)));
+    let Outcome::Failed(failure) = outcome else { panic!("it failed") };
+    assert_eq!(failure.to_string(), "timeout while running the program");
+}
+
+#[tokio::test]
 async fn a_program_that_hangs_is_killed_with_its_children() {
     let directory = TempDir::new().unwrap();
     let out = directory.path().join("pids");

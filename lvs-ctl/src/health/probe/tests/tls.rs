@@ -34,6 +34,10 @@ impl Authority {
     async fn server(&self, name: &str, year: i32) -> SocketAddr {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_after = date_time_ymd(year, 1, 1);
+        self.server_with(params).await
+    }
+
+    async fn server_with(&self, params: CertificateParams) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
@@ -90,6 +94,16 @@ async fn a_certificate_whose_time_is_over_is_a_failure_or_a_warning() {
     let Outcome::Good(good) = outcome("type = \"https\"", at).await else { panic!("not verified") };
     let Some(Warning::CertificateExpiry { hours }) = good.warning else { panic!("no warning") };
     assert!(hours < 0, "{hours}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_an_authoritys_is_called_so() {
+    let authority = Authority::new();
+    let mut params = CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let at = authority.server_with(params).await;
+    let outcome_of = outcome(&authority.check("www.example.com"), at).await;
+    assert_eq!(outcome_of, bad(CertificateFault::Authority));
 }
 
 #[tokio::test]
