@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 
 use crate::{
     config::{
-        Config, ConfigError, Mistake, Overrides, Setup, Standing, Step, difference, hook_steps,
+        Config, ConfigError, Hooks, Mistake, Overrides, Setup, Standing, Step, difference,
+        hook_steps,
     },
     director::{ChangeRequest, DirectorError, Handle, ListQuery, Who},
-    model::health::ChangeHook,
     notify,
 };
 
@@ -69,7 +69,7 @@ pub struct Reloader {
     file: PathBuf,
     overrides: Overrides,
     setup: Setup,
-    hooks: watch::Sender<Vec<ChangeHook>>,
+    hooks: watch::Sender<Hooks>,
 }
 
 /// Makes the table say what `config` declares, on somebody's behalf: all of it, or none.
@@ -120,7 +120,7 @@ impl Reloader {
         file: PathBuf,
         overrides: Overrides,
         setup: Setup,
-        hooks: watch::Sender<Vec<ChangeHook>>,
+        hooks: watch::Sender<Hooks>,
     ) -> Self {
         Self { handle, file, overrides, setup, hooks }
     }
@@ -167,7 +167,7 @@ impl Reloader {
     }
 
     /// Has these hooks told from now on: how they differ from the former ones.
-    fn follow_hooks(&self, hooks: Vec<ChangeHook>) -> Vec<Step> {
+    fn follow_hooks(&self, hooks: Hooks) -> Vec<Step> {
         let steps = hook_steps(&self.hooks.borrow(), &hooks);
         self.hooks.send_if_modified(|former| {
             let differs = *former != hooks;

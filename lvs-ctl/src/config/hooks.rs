@@ -3,6 +3,9 @@
 use super::Step;
 use crate::model::health::{ChangeHook, Occasion};
 
+/// The hooks of a file, in its order.
+pub type Hooks = Vec<ChangeHook>;
+
 /// What makes `new` of `old`, a step for each hook that goes or comes; their order is no difference.
 #[must_use]
 pub fn hook_steps(old: &[ChangeHook], new: &[ChangeHook]) -> Vec<Step> {

@@ -39,7 +39,7 @@ pub use self::{
     doors::{Api, METRICS_MAX_SERIES, MetricsDoor},
     file::{CONNECTIONS_MAX, CONNECTIONS6_MAX, File, FileTimeouts, Mode, Socket, State},
     health::FileHealth,
-    hooks::hook_steps,
+    hooks::{Hooks, hook_steps},
     mistake::{ConfigError, Mistake},
     place::Key,
     rules::{Declared, Rules},
