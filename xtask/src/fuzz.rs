@@ -6,13 +6,14 @@ use anyhow::Result;
 
 use crate::{setup::Needs, verb::Verb, workspace};
 
-/// Feed random input to whatever reads input: command lines, saved rules, configuration, API
+/// Feed random input to whatever reads input: command lines, saved rules, configuration, API, packets
 ///
 /// Fails when something panics, when an input that is refused changes the rules, or when the data plane has others
-/// than the API shows; the input is then kept in `target/fuzz`. With debug assertions, and without root.
+/// than the API shows, or when frames become what they must not; the input is then kept in `target/fuzz`. With debug
+/// assertions, and without root.
 #[derive(clap::Args)]
 pub(crate) struct Fuzz {
-    /// What is fed (ipvsadm, restore, lvs-ctl, config, api); all of it if nothing is named
+    /// What is fed (ipvsadm, restore, lvs-ctl, config, api, packet); all of it if nothing is named
     targets: Vec<String>,
     /// How long each is fed
     #[arg(long, value_name = "N", default_value = "10")]

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, net::SocketAddrV4};
 
 use lvs_common::{
-    conntable::{Entry, word},
+    conntable::Entry,
     map::Load,
     net::Be16,
     verdict::{Reason, Verdict},
@@ -14,6 +14,7 @@ use lvs_ebpf::host::MemTables;
 use crate::{
     frame::Frame,
     layout::{INGRESS, INSIDE, be32},
+    stories::teller,
 };
 
 /// A director, its maps in the open.
@@ -110,17 +111,7 @@ impl Director {
     /// The loads are what the table holds.
     #[track_caller]
     fn is_consistent(&self, outcome: &Outcome) {
-        let mut loads = vec![Load::default(); self.tables.maps.loads.len()];
-        let (conns, conns6) = (self.tables.conns(), self.tables.conns6());
-        for entry in conns.entries().chain(conns6.entries()) {
-            let load = &mut loads[entry.dest() as usize];
-            if entry.protocol() == word::TEMPLATE {
-                load.persistent += 1;
-                continue;
-            }
-            load.total += 1;
-            load.active += u64::from(entry.state().is_active());
-        }
+        let loads = teller::found(&self.tables);
         for (told, found) in self.tables.maps.loads.iter().zip(&loads) {
             let counts = |load: &Load| (load.total, load.active, load.persistent);
             let (told, found) = (counts(told), counts(found));

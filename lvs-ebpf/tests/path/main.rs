@@ -3,6 +3,7 @@
 //! `cargo test -p lvs-ebpf --features host`
 
 mod complaint;
+mod corpus;
 mod cut;
 mod director;
 mod frame;
@@ -22,7 +23,9 @@ mod probe;
 mod reasons;
 mod reuse;
 mod sctp;
+mod seeds;
 mod states;
+mod stories;
 mod tables;
 mod telling;
 mod tun;

@@ -1,8 +1,12 @@
 //! Feeds what nobody would type to everything that reads: `cargo xtask fuzz` builds and runs this.
 //!
 //! Inputs are made of dictionaries, of examples and of inputs that had an effect not seen before. An input fails when
-//! something panics, when it is refused but changed the rules, or when the data plane has other rules than the API
-//! shows; it is then written to a file, to be tried again by `--input`.
+//! something panics, when it is refused but changed the rules, when the data plane has other rules than the API
+//! shows, or when frames become what they must not; it is then written to a file, to be tried again by `--input`.
+//!
+//! One driver for all that is fed, by the compiler that the project is built with: what libFuzzer would see of which
+//! lines were run, targets say themselves, in the words of the project, and inputs are stories and command lines, not
+//! bytes, so that nearly all of them get beyond the first parser.
 //!
 //! | file | idea |
 //! | --- | --- |
@@ -36,7 +40,7 @@ const CORPUS_MAX: usize = 4_000;
 /// Set by whatever panics, on whichever thread.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// Feeds random input to whatever reads input
+/// Feeds random input to whatever reads input, frames included
 #[derive(Parser)]
 #[command(name = "lvs-fuzz")]
 struct Arguments {
@@ -91,7 +95,7 @@ fn feed(name: &str, target: &mut dyn Target, arguments: &Arguments) -> Result<()
     let (begun, limit) = (Instant::now(), Duration::from_secs_f64(arguments.minutes * 60.0));
     let (mut effects, mut count) = (BTreeSet::new(), 0_u64);
     while begun.elapsed() < limit {
-        let input = mutator.input(&corpus);
+        let input = target.input(&mut mutator, &corpus);
         let effect = match try_one(target, &input) {
             Ok(effect) => effect,
             Err(error) => {
@@ -101,7 +105,9 @@ fn feed(name: &str, target: &mut dyn Target, arguments: &Arguments) -> Result<()
             }
         };
         count += 1;
-        if effects.insert(effect) {
+        let known = effects.len();
+        effects.extend(effect.lines().map(str::to_owned));
+        if effects.len() > known {
             if corpus.len() < CORPUS_MAX {
                 corpus.push(input);
             } else {

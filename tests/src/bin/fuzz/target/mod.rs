@@ -2,10 +2,13 @@
 
 use anyhow::Result;
 
+use crate::mutate::Mutator;
+
 mod api;
 mod config;
 mod ipvsadm;
 mod lvs_ctl;
+mod packet;
 mod restore;
 
 /// Something that reads input.
@@ -16,7 +19,12 @@ pub(crate) trait Target {
     /// Words that it knows.
     fn words(&self) -> &'static [&'static str];
 
-    /// Lets it read an input, and says in words what came of that.
+    /// An input that was not there before, of others: text, unless it says something else.
+    fn input(&self, mutator: &mut Mutator, corpus: &[Vec<u8>]) -> Vec<u8> {
+        mutator.input(corpus)
+    }
+
+    /// Lets it read an input, and says in words what came of that; each line is an effect.
     ///
     /// # Errors
     /// It did what it must not do.
@@ -34,6 +42,7 @@ pub(crate) fn all() -> Vec<(&'static str, Make)> {
         ("lvs-ctl", || Ok(Box::new(lvs_ctl::LvsCtl::new()?))),
         ("config", || Ok(Box::new(config::Configuration::new()?))),
         ("api", || Ok(Box::new(api::Api::new()?))),
+        ("packet", || Ok(Box::new(packet::Packets))),
     ]
 }
 
