@@ -2,8 +2,8 @@
 
 use lvs_common::{
     conntable::{self, Buckets, Done, Entry, Hit, Key, New, ends::Ends},
-    map::{Counters, Datagram, DatagramKey, Dest, NextHop, Service, ServiceKey, Tunables},
-    net::{Be32, Mac, crc32c},
+    map::{Counters, Datagram, DatagramKey, Dest, NextHop, PathMtu, Service, ServiceKey, Tunables},
+    net::{Addr, Be32, Mac, crc32c},
     pieces::Piece,
     verdict::Reason,
 };
@@ -95,6 +95,10 @@ pub trait Tables: Sized {
     fn dest(&self, slot: u32) -> Option<&Dest>;
     /// The next hop of a slot.
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
+    /// What is known of the path to a tunnel's end, or of another one's.
+    fn path(&self, server: Addr) -> Option<&PathMtu>;
+    /// The same, to be learnt.
+    fn path_mut(&mut self, server: Addr) -> Option<&mut PathMtu>;
     /// The way to a client, for a packet from `source` that came in where this one did.
     fn route(&mut self, source: Self::Address, client: Self::Address) -> Route;
 

@@ -24,6 +24,7 @@
 //! | `FIRSTS` | [`DatagramKey`] | none: a ring | program |
 //! | `HOLDS` | [`early::NOBODY`] and others | one | controller |
 //! | `COUNTERS` | [`Counters`], per CPU | dest slot | program |
+//! | `PATHS` | [`PathMtu`] | [hash](PathMtu::place) | program |
 //! | `PROBES` | [`ProbeFlow`] | [`ProbeKey`] | program |
 //! | `PROBED` | [`Probed`] | [`ProbedEnd`] | program |
 //! | `REASONS` | `u64`, per CPU | [`Reason`](crate::verdict::Reason) | program |
@@ -43,6 +44,7 @@ mod host_mac;
 mod load;
 mod marks;
 mod next_hop;
+mod path;
 mod pool;
 pub mod probe;
 mod service;
@@ -59,6 +61,7 @@ pub use host_mac::HostMac;
 pub use load::Load;
 pub use marks::{MARK_PLACES, MAX_MARK_RULES, MarkRule, marks_that_hold, marks_word};
 pub use next_hop::NextHop;
+pub use path::{MAX_PATHS, PATH_S, PathMtu};
 pub use pool::PoolEntry;
 pub use probe::{ProbeFlow, ProbeKey, Probed, ProbedEnd};
 pub use service::{Family, Service, ServiceKey};
@@ -180,6 +183,7 @@ map_type!(
     Load: 32,
     MarkRule: 32,
     NextHop: 48,
+    PathMtu: 24,
     PoolEntry: 8,
     ProbeFlow: 48,
     ProbeKey: 40,

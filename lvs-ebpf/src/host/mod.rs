@@ -20,8 +20,9 @@ use lvs_common::{
         shared::{BUCKET, View},
     },
     map::{
-        Addresses, Called, Counters, Datagram, DatagramKey, Dest, Family, Load, Method, NextHop,
-        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables, probe,
+        Addresses, Called, Counters, Datagram, DatagramKey, Dest, Family, Load, MAX_PATHS, Method,
+        NextHop, PathMtu, PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey,
+        Tunables, probe,
     },
     net::{Addr, Addr6, Be32, Mac},
     sched::{Kind, Remembered, wrr},
@@ -85,6 +86,8 @@ pub struct Maps {
     pub datagrams: BTreeMap<DatagramKey, Datagram>,
     /// and the one that was looked for last.
     pub traced: Option<(DatagramKey, Datagram)>,
+    /// What routers said of the ways to tunnels' ends.
+    pub paths: Vec<PathMtu>,
     /// Ways to clients.
     pub routes: BTreeMap<Addr, Route>,
     /// The way to all other clients.
@@ -136,6 +139,7 @@ impl MemTables {
                 limit: Limit::default(),
                 datagrams: BTreeMap::new(),
                 traced: None,
+                paths: vec![PathMtu::default(); MAX_PATHS],
                 routes: BTreeMap::new(),
                 default_route: Route::None,
                 is_full: false,

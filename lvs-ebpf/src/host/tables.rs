@@ -11,10 +11,10 @@ use lvs_common::{
         shared::{Row, View},
     },
     map::{
-        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop, Service,
-        ServiceKey, Tunables,
+        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop, PathMtu,
+        Service, ServiceKey, Tunables,
     },
-    net::{Be32, Mac},
+    net::{Addr, Be32, Mac},
     pieces::{Piece, Pieces},
     sched::Transparent,
     verdict::Reason,
@@ -128,6 +128,14 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
 
     fn next_hop(&self, slot: u32) -> Option<&NextHop> {
         self.maps.next_hops.get(slot as usize)
+    }
+
+    fn path(&self, server: Addr) -> Option<&PathMtu> {
+        self.maps.paths.get(PathMtu::place(server) as usize)
+    }
+
+    fn path_mut(&mut self, server: Addr) -> Option<&mut PathMtu> {
+        self.maps.paths.get_mut(PathMtu::place(server) as usize)
     }
 
     fn route(&mut self, _: A, client: A) -> Route {

@@ -106,8 +106,9 @@ fn over_mtu<F: Frame, T: Tables>(
 ) -> Option<Word> {
     let hit = find(packet, tables)?;
     let dest = tables.dest(hit.entry.dest())?;
-    let mtu = send::hop(dest.next_hop, tables).ok()?.mtu;
+    let mut mtu = send::hop(dest.next_hop, tables).ok()?.mtu;
     let headers = if hit.entry.method() == Method::TUNNEL {
+        mtu = tun::path_mtu(dest, tables).unwrap_or(mtu).min(mtu);
         tun::headers(dest)?
     } else if T::Address::age(frame).is_err() {
         return Some(plain(T::Address::TIME_EXCEEDED));

@@ -1,7 +1,7 @@
 //! Errors about the director's own tunnel packets: the client, whose packet was inside, gets one about that.
 
 use lvs_common::{
-    map::{Dest, Method, tunnel},
+    map::{Dest, Method, PATH_S, tunnel},
     net::{Be16, Be32, protocol},
     verdict::Verdict,
     wire::{Frame, Gre, GreChecksum, Gue, Udp},
@@ -14,9 +14,6 @@ use super::{
     quoted::Quoted,
 };
 use crate::{account, forward::send, ip::Ip, tables::Tables};
-
-/// The least MTU that a router is believed (`ip_rt_min_pmtu`).
-const MIN_PATH_MTU: u32 = 552;
 
 /// A tunnel's headers as they were quoted.
 pub(super) struct Wrapping {
@@ -46,7 +43,8 @@ pub(super) fn relay<F: Frame, T: Tables>(
     if !its || hit.entry.method() != Method::TUNNEL {
         return Err(UNRELATED);
     }
-    let mtu = send::hop(dest.next_hop, tables)?.mtu;
+    let hop = send::hop(dest.next_hop, tables)?;
+    let (server, from, mtu) = (dest.address, hop.from, hop.mtu);
     error.verify(frame)?;
     account::reply(&error.packet(), slot, tables);
 
@@ -59,7 +57,15 @@ pub(super) fn relay<F: Frame, T: Tables>(
         }
         #[expect(clippy::cast_possible_truncation, reason = "two headers")]
         let headers = (inside.at - error.about.at) as u32;
-        let told = (info.get() & 0xffff).max(MIN_PATH_MTU).min(mtu);
+        let told = (info.get() & T::Address::MTU_BITS).max(T::Address::LEAST_MTU).min(mtu);
+        // Only of what went out, and was longer than what gets through.
+        let outer = T::Address::quoted(frame, error.about.at).map_or(0, |outer| outer.bytes.into());
+        if told < outer && outer <= mtu && from == error.about.source.wide() {
+            let (now, ticks) = (tables.now(), PATH_S * tables.tunables().ticks_per_second);
+            if let Some(path) = tables.path_mut(server) {
+                path.learn(server, told, now, ticks);
+            }
+        }
         info = Be32::new(told.saturating_sub(headers));
     }
     let quoted = answer::quotable::<T::Address>(&error.ip, inside.at);

@@ -38,6 +38,10 @@ pub trait Ip: Copy + Eq + Debug {
     const TIME_EXCEEDED: (u8, u8);
     /// it does not fit the next link; what would, is told.
     const TOO_LONG: (u8, u8);
+    /// The least MTU that a router is believed, bytes.
+    const LEAST_MTU: u32;
+    /// What of such an error's second word is the MTU.
+    const MTU_BITS: u32;
     /// Bytes that fragments have for being some, which a whole datagram has not.
     const FRAGMENT_BYTES: u64;
     /// Types of its echo: request and reply.

@@ -30,6 +30,9 @@ impl Ip for Be32 {
     const PORT_UNREACHABLE: (u8, u8) = (Icmp::UNREACHABLE, Icmp::PORT);
     const TIME_EXCEEDED: (u8, u8) = (Icmp::TIME_EXCEEDED, 0);
     const TOO_LONG: (u8, u8) = (Icmp::UNREACHABLE, Icmp::TOO_LONG);
+    // ip_rt_min_pmtu
+    const LEAST_MTU: u32 = 552;
+    const MTU_BITS: u32 = 0xffff;
     const FRAGMENT_BYTES: u64 = 0;
     const ECHO: (u8, u8) = (8, 0);
     // RFC 1812 §4.3.2.3

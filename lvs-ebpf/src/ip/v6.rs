@@ -34,6 +34,9 @@ impl Ip for Addr6 {
     const PORT_UNREACHABLE: (u8, u8) = (1, 4);
     const TIME_EXCEEDED: (u8, u8) = (3, 0);
     const TOO_LONG: (u8, u8) = (2, 0);
+    // RFC 8201 §4
+    const LEAST_MTU: u32 = 1280;
+    const MTU_BITS: u32 = u32::MAX;
     const FRAGMENT_BYTES: u64 = size_of::<Fragment6>() as u64;
     const ECHO: (u8, u8) = (128, 129);
     const ERROR_BYTES: u16 = 1280;

@@ -11,8 +11,9 @@ use lvs_common::{
     map::{
         Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, Early, HostMac, Load,
         MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
-        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        MAX_NEXT_HOPS, MAX_PATHS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule,
+        NextHop, PathMtu, PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey,
+        Tunables,
         early::{EARLY_BYTES, FIRSTS_BYTES},
         probe::{MAX_PROBED, MAX_PROBES},
         rest,
@@ -116,6 +117,10 @@ pub static PROBES: LruHashMap<ProbeKey, ProbeFlow, MAX_PROBES> = LruHashMap::new
 /// Not preallocated: few real servers' ends are ever probed.
 #[btf_map]
 pub static PROBED: HashMap<ProbedEnd, Probed, MAX_PROBED, ON_DEMAND> = HashMap::new();
+
+/// What routers said of the ways to tunnels' ends.
+#[btf_map]
+pub static PATHS: Array<[PathMtu; MAX_PATHS], 1> = Array::new();
 
 /// Ways to clients that this CPU has asked the kernel for; see `route`.
 #[btf_map]

@@ -7,9 +7,9 @@ use lvs_common::{
     conntable::{self, Done, Entry, Hit, Key, New, ends::Ends},
     map::{
         Addresses, Counters, Datagram, DatagramKey, Dest, HostMac, Load, MAX_DESTS, MAX_NEXT_HOPS,
-        MAX_POOL_ENTRIES, NextHop, Service, ServiceKey, Tunables,
+        MAX_PATHS, MAX_POOL_ENTRIES, NextHop, PathMtu, Service, ServiceKey, Tunables,
     },
-    net::{Be32, Mac},
+    net::{Addr, Be32, Mac},
     pieces::Piece,
     verdict::Reason,
 };
@@ -27,8 +27,8 @@ use super::{
     family::Kept,
     function::{self, Scratch},
     maps::{
-        ADDRESSES, COUNTERS, DESTS, GENERIC, HOST_MACS, LOADS, NEXT_HOPS, POOLS, REASONS, SEED_A,
-        SEED_B, SERVICES, TUNABLES,
+        ADDRESSES, COUNTERS, DESTS, GENERIC, HOST_MACS, LOADS, NEXT_HOPS, PATHS, POOLS, REASONS,
+        SEED_A, SEED_B, SERVICES, TUNABLES,
     },
     marks, route,
 };
@@ -197,6 +197,22 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
     fn next_hop(&self, slot: u32) -> Option<&NextHop> {
         // verifier: an index below the number of hops
         NEXT_HOPS.get(0)?.get(slot as usize & (MAX_NEXT_HOPS - 1))
+    }
+
+    #[inline(always)]
+    fn path(&self, server: Addr) -> Option<&PathMtu> {
+        // verifier: an index below their number
+        PATHS.get(0)?.get(PathMtu::place(server) as usize & (MAX_PATHS - 1))
+    }
+
+    #[inline(always)]
+    fn path_mut(&mut self, server: Addr) -> Option<&mut PathMtu> {
+        let paths = PATHS.get_ptr_mut(0)?.cast::<PathMtu>();
+        // verifier: as above
+        let path = paths.wrapping_add(PathMtu::place(server) as usize & (MAX_PATHS - 1));
+        // SAFETY: an element of the map's value, which no array map ever frees. CPUs may write it at once: what it
+        // then says is between what two routers said, and is bounded where it is used.
+        Some(unsafe { &mut *path })
     }
 
     #[inline(always)]

@@ -72,7 +72,7 @@ fn within<O: Ip, F: Frame, T: Tables>(
     let fits = bytes <= hop.mtu || merged;
     let Ok(bytes) = u16::try_from(bytes) else { return Err(TOO_LONG) };
     let cuttable = T::Address::may_be_cut(carried) && O::may_be_cut(carried);
-    if !fits && !cuttable {
+    if !cuttable && (!fits || !merged && is_beyond::<O, T>(dest, bytes.into(), tables)) {
         return Err(TOO_LONG);
     }
 
@@ -110,6 +110,19 @@ fn within<O: Ip, F: Frame, T: Tables>(
     outer.carried.ttl = carried.ttl.saturating_add(1);
     O::write(frame, &outer)?;
     Ok(Verdict::Pass(Reason::ByStack))
+}
+
+/// Whether a router between here and the real server has said that a packet of this length does not get through. All
+/// of them let the shortest through, of which nobody is asked.
+#[inline(always)]
+fn is_beyond<O: Ip, T: Tables>(dest: &Dest, bytes: u32, tables: &T) -> bool {
+    bytes > O::LEAST_MTU && path_mtu(dest, tables).is_some_and(|mtu| bytes > mtu)
+}
+
+/// What gets through to a real server, if routers have said so.
+#[inline(always)]
+pub(crate) fn path_mtu<T: Tables>(dest: &Dest, tables: &T) -> Option<u32> {
+    tables.path(dest.address)?.to(dest.address, tables.now())
 }
 
 /// Bytes that a tunnel's headers take.
