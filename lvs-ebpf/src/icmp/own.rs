@@ -30,6 +30,8 @@ struct Word {
     /// Type and code.
     what: (u8, u8),
     info: Be32,
+    /// The path's MTU, to whoever asked for it: told whatever else is.
+    is_asked: bool,
 }
 
 /// Makes the frame, a request that was dropped, the error that its sender gets; none if it gets none.
@@ -52,8 +54,7 @@ pub fn tell<F: Frame, T: Tables>(frame: &mut F, reason: Reason, tables: &mut T) 
         Reason::OverMtu => over_mtu(frame, &packet, tables)?,
         _ => return None,
     };
-    // The path's MTU is told whatever else is.
-    if word.what != T::Address::TOO_LONG {
+    if !word.is_asked {
         let (now, ticks_per_second) = (tables.now(), tables.tunables().ticks_per_second);
         if !tables.limit()?.take(now, ticks_per_second) {
             return None;
@@ -94,10 +95,14 @@ pub fn tell<F: Frame, T: Tables>(frame: &mut F, reason: Reason, tables: &mut T) 
 
 #[inline(always)]
 const fn plain(what: (u8, u8)) -> Word {
-    Word { what, info: Be32::new(0) }
+    Word { what, info: Be32::new(0), is_asked: false }
 }
 
-/// What would fit; nothing is said of what may be cut.
+/// What would fit.
+///
+/// Of what may be cut nothing is said where routers behind the director would cut it. Those that carry IPv6 do not:
+/// IPVS has the stack cut what carries the packet, which a program cannot. To be told helps a sender that cuts its
+/// datagrams itself, and is better than silence.
 #[inline(always)]
 fn over_mtu<F: Frame, T: Tables>(
     frame: &mut F,
@@ -108,7 +113,7 @@ fn over_mtu<F: Frame, T: Tables>(
     let dest = tables.dest(hit.entry.dest())?;
     let mut mtu = send::hop(dest.next_hop, tables).ok()?.mtu;
     let headers = if hit.entry.method() == Method::TUNNEL {
-        mtu = tun::path_mtu(dest, tables).unwrap_or(mtu).min(mtu);
+        mtu = mtu.min(tables.path_mtu(hit.entry.dest()));
         tun::headers(dest)?
     } else if T::Address::age(frame).is_err() {
         return Some(plain(T::Address::TIME_EXCEEDED));
@@ -116,8 +121,12 @@ fn over_mtu<F: Frame, T: Tables>(
         0
     };
     let carried = T::Address::carried(frame, NETWORK).ok()?;
-    (!T::Address::may_be_cut(carried)).then_some(Word {
+    let is_asked = !T::Address::may_be_cut(carried);
+    let is_stuck = headers != 0 && !dest.address.is_v4();
+    let fits = mtu.saturating_sub(u32::from(headers));
+    (is_asked || is_stuck && u32::from(packet.bytes) > fits).then_some(Word {
         what: T::Address::TOO_LONG,
-        info: Be32::new(mtu.saturating_sub(u32::from(headers))),
+        info: Be32::new(fits),
+        is_asked,
     })
 }

@@ -109,16 +109,27 @@ impl Ip for Addr6 {
 
     #[inline(always)]
     fn quoted<F: Frame>(frame: &F, at: usize) -> Option<Header<Self>> {
-        // Behind extension headers nobody looks, nor behind a fragment's: an error quotes little more than
-        // they take, and to look doubles what the verifier walks of every error.
+        // Of extension headers nobody looks behind another one than a first fragment's: an error quotes little
+        // more than they take.
         let ip = frame.at::<Ipv6>(at)?;
-        let length = size_of::<Ipv6>() + ip.payload_length.get() as usize;
-        ip.is_v6().then_some(Header {
+        // What has ports has as many bytes there as a fragment's header.
+        let behind = frame.at::<Fragment6>(at + size_of::<Ipv6>())?;
+        // verifier: no way of its own for a fragment, or all that follows is walked twice
+        let difference = F::veil((ip.next_header ^ Extension::FRAGMENT).into());
+        let is_fragment = difference.wrapping_sub(1) >> 63;
+        let later = F::veil(u64::from(behind.start()) & is_fragment.wrapping_neg());
+        if !ip.is_v6() || later != 0 {
+            return None;
+        }
+        let following = u64::from(ip.next_header ^ behind.next_header) & is_fragment.wrapping_neg();
+        #[expect(clippy::cast_possible_truncation, reason = "a byte, or nothing; a few bytes")]
+        let (following, more) = (F::veil(following) as u8, F::veil(is_fragment << 3) as usize & 8);
+        Some(Header {
             source: Self::new(ip.source),
             destination: Self::new(ip.destination),
-            protocol: ip.next_header,
-            bytes: u16::try_from(length).unwrap_or(u16::MAX),
-            payload: at + size_of::<Ipv6>(),
+            protocol: ip.next_header ^ following,
+            bytes: ip.payload_length.get().saturating_add(Self::BYTES),
+            payload: at + size_of::<Ipv6>() + more,
         })
     }
 

@@ -97,6 +97,11 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
+    fn veil(number: u64) -> u64 {
+        veil(number)
+    }
+
+    #[inline(always)]
     fn ingress(&self) -> u32 {
         ingress(self.0)
     }
