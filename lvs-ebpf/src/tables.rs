@@ -97,8 +97,16 @@ pub trait Tables: Sized {
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
     /// What is known of the path to a tunnel's end, or of another one's.
     fn path(&self, server: Addr) -> Option<&PathMtu>;
-    /// The same, to be learnt.
-    fn path_mut(&mut self, server: Addr) -> Option<&mut PathMtu>;
+    /// [`PathMtu::to`] a real server, by its slot.
+    #[inline(always)]
+    fn path_mtu(&self, dest: u32) -> u32 {
+        let Some(server) = self.dest(dest).map(|dest| dest.address) else {
+            return PathMtu::UNKNOWN;
+        };
+        self.path(server).map_or(PathMtu::UNKNOWN, |path| path.to(server, self.now()))
+    }
+    /// [`PathMtu::learn`] of the path to a real server, by its slot.
+    fn learn_path(&mut self, dest: u32, mtu: u32);
     /// The way to a client, for a packet from `source` that came in where this one did.
     fn route(&mut self, source: Self::Address, client: Self::Address) -> Route;
 

@@ -33,19 +33,22 @@ impl PathMtu {
         server.fold().get().wrapping_mul(SPREAD) >> (u32::BITS - MAX_PATHS.trailing_zeros())
     }
 
-    /// Of the way to this real server; none if nothing is known.
+    /// Nothing is known: everything gets through.
+    pub const UNKNOWN: u32 = u32::MAX;
+
+    /// Of the way to this real server.
     #[inline(always)]
     #[must_use]
-    pub fn to(&self, server: Addr, now: u32) -> Option<u32> {
+    pub fn to(&self, server: Addr, now: u32) -> u32 {
         let is_over = now.wrapping_sub(self.expires) < u32::MAX / 2;
-        (self.server == server && !is_over).then_some(self.mtu)
+        if self.server == server && !is_over { self.mtu } else { Self::UNKNOWN }
     }
 
     /// A router says that no more gets through; `ticks` is how long it is believed. What was known of a narrower
     /// path stays (`ip_rt_update_pmtu`).
     #[inline(always)]
     pub fn learn(&mut self, server: Addr, mtu: u32, now: u32, ticks: u32) {
-        if self.to(server, now).is_none_or(|known| mtu <= known) {
+        if mtu <= self.to(server, now) {
             *self = Self { server, mtu, expires: now.wrapping_add(ticks) };
         }
     }
@@ -65,12 +68,11 @@ mod tests {
     #[test]
     fn it_is_known_until_it_expires_and_of_one_server() {
         let mut path = PathMtu::default();
-        assert_eq!(path.to(server(1), NOW), None);
-        assert_eq!(path.to(Addr::default(), NOW), None);
+        assert_eq!(path.to(server(1), NOW), PathMtu::UNKNOWN);
         path.learn(server(1), 1400, NOW, 600);
-        assert_eq!(path.to(server(1), NOW.wrapping_add(599)), Some(1400));
-        assert_eq!(path.to(server(1), NOW.wrapping_add(600)), None);
-        assert_eq!(path.to(server(2), NOW), None);
+        assert_eq!(path.to(server(1), NOW.wrapping_add(599)), 1400);
+        assert_eq!(path.to(server(1), NOW.wrapping_add(600)), PathMtu::UNKNOWN);
+        assert_eq!(path.to(server(2), NOW), PathMtu::UNKNOWN);
     }
 
     #[test]
@@ -78,11 +80,11 @@ mod tests {
         let mut path = PathMtu::default();
         path.learn(server(1), 1400, NOW, 600);
         path.learn(server(1), 1450, NOW, 600);
-        assert_eq!(path.to(server(1), NOW), Some(1400));
+        assert_eq!(path.to(server(1), NOW), 1400);
         path.learn(server(1), 1300, NOW, 600);
-        assert_eq!(path.to(server(1), NOW), Some(1300));
+        assert_eq!(path.to(server(1), NOW), 1300);
         path.learn(server(1), 1450, NOW.wrapping_add(600), 600);
-        assert_eq!(path.to(server(1), NOW.wrapping_add(600)), Some(1450));
+        assert_eq!(path.to(server(1), NOW.wrapping_add(600)), 1450);
     }
 
     #[test]

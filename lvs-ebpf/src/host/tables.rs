@@ -11,8 +11,8 @@ use lvs_common::{
         shared::{Row, View},
     },
     map::{
-        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop, PathMtu,
-        Service, ServiceKey, Tunables,
+        Addresses, Counters, DATAGRAM_S, Datagram, DatagramKey, Dest, Load, NextHop, PATH_S,
+        PathMtu, Service, ServiceKey, Tunables,
     },
     net::{Addr, Be32, Mac},
     pieces::{Piece, Pieces},
@@ -134,8 +134,14 @@ impl<'a, A: Kept> Tables for ForPacket<'a, A> {
         self.maps.paths.get(PathMtu::place(server) as usize)
     }
 
-    fn path_mut(&mut self, server: Addr) -> Option<&mut PathMtu> {
-        self.maps.paths.get_mut(PathMtu::place(server) as usize)
+    fn learn_path(&mut self, dest: u32, mtu: u32) {
+        let ticks = PATH_S * self.maps.tunables.ticks_per_second;
+        let Some(server) = self.maps.dests.get(dest as usize).map(|dest| dest.address) else {
+            return;
+        };
+        if let Some(path) = self.maps.paths.get_mut(PathMtu::place(server) as usize) {
+            path.learn(server, mtu, self.maps.now, ticks);
+        }
     }
 
     fn route(&mut self, _: A, client: A) -> Route {

@@ -1,7 +1,7 @@
 //! Errors about the director's own tunnel packets: the client, whose packet was inside, gets one about that.
 
 use lvs_common::{
-    map::{Dest, Method, PATH_S, tunnel},
+    map::{Dest, Method, tunnel},
     net::{Be16, Be32, protocol},
     verdict::Verdict,
     wire::{Frame, Gre, GreChecksum, Gue, Udp},
@@ -44,7 +44,7 @@ pub(super) fn relay<F: Frame, T: Tables>(
         return Err(UNRELATED);
     }
     let hop = send::hop(dest.next_hop, tables)?;
-    let (server, from, mtu) = (dest.address, hop.from, hop.mtu);
+    let (from, mtu) = (hop.from, hop.mtu);
     error.verify(frame)?;
     account::reply(&error.packet(), slot, tables);
 
@@ -61,10 +61,7 @@ pub(super) fn relay<F: Frame, T: Tables>(
         // Only of what went out, and was longer than what gets through.
         let outer = T::Address::quoted(frame, error.about.at).map_or(0, |outer| outer.bytes.into());
         if told < outer && outer <= mtu && from == error.about.source.wide() {
-            let (now, ticks) = (tables.now(), PATH_S * tables.tunables().ticks_per_second);
-            if let Some(path) = tables.path_mut(server) {
-                path.learn(server, told, now, ticks);
-            }
+            tables.learn_path(slot, told);
         }
         info = Be32::new(told.saturating_sub(headers));
     }

@@ -5,6 +5,7 @@
 
 use lvs_common::{
     conntable::{Buckets as _, Done, Entry, Hit, Insert, Key, New, WAYS, ends::Ends},
+    map::{MAX_PATHS, PATH_S, PathMtu},
     net::{Addr6, Be32, crc32c},
     wire::Tags,
 };
@@ -15,9 +16,10 @@ use lvs_ebpf::{
     packet::Packet,
     persist,
     probe::out::Aim,
+    tables::Tables as _,
 };
 
-use super::{KernelTables, atomic, conns::Row, family::Kept, frame::CHUNK};
+use super::{KernelTables, atomic, conns::Row, family::Kept, frame::CHUNK, maps::PATHS};
 
 /// What the packet's way leaves for the functions, and they for it.
 #[repr(C)]
@@ -186,6 +188,33 @@ fn assure_asked<A: Kept>() -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
     crc32c::difference(edit, behind as u16, atomic::veil)
+}
+
+/// What gets through to a real server.
+// verifier: as [`lvs_learn`]
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_path_mtu(dest: u32) -> u32 {
+    let Some(tables) = KernelTables::<Be32>::new(None) else { return PathMtu::UNKNOWN };
+    let Some(server) = tables.dest(dest).map(|dest| dest.address) else { return PathMtu::UNKNOWN };
+    tables.path(server).map_or(PathMtu::UNKNOWN, |path| path.to(server, tables.now()))
+}
+
+/// Remembers what a router says of the path to a real server; see [`PathMtu::learn`].
+// verifier: in line, all that follows would be walked once for each way through it
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_learn(dest: u32, mtu: u32) -> u32 {
+    let Some(tables) = KernelTables::<Be32>::new(None) else { return 0 };
+    let Some(server) = tables.dest(dest).map(|dest| dest.address) else { return 0 };
+    let Some(paths) = PATHS.get_ptr_mut(0) else { return 0 };
+    // verifier: an index below their number
+    let place = PathMtu::place(server) as usize & (MAX_PATHS - 1);
+    // SAFETY: an element of the map's value, which no array map ever frees. CPUs may write it at once: what it then
+    // says is what one of two routers said, and it is bounded where it is used.
+    let path = unsafe { &mut *paths.cast::<PathMtu>().wrapping_add(place) };
+    path.learn(server, mtu, tables.now(), PATH_S * tables.tunables().ticks_per_second);
+    1
 }
 
 #[inline(always)]

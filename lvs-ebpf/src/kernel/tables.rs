@@ -206,13 +206,13 @@ impl<A: Kept> Tables for KernelTables<'_, A> {
     }
 
     #[inline(always)]
-    fn path_mut(&mut self, server: Addr) -> Option<&mut PathMtu> {
-        let paths = PATHS.get_ptr_mut(0)?.cast::<PathMtu>();
-        // verifier: as above
-        let path = paths.wrapping_add(PathMtu::place(server) as usize & (MAX_PATHS - 1));
-        // SAFETY: an element of the map's value, which no array map ever frees. CPUs may write it at once: what it
-        // then says is between what two routers said, and is bounded where it is used.
-        Some(unsafe { &mut *path })
+    fn path_mtu(&self, dest: u32) -> u32 {
+        function::lvs_path_mtu(dest)
+    }
+
+    #[inline(always)]
+    fn learn_path(&mut self, dest: u32, mtu: u32) {
+        function::lvs_learn(dest, mtu);
     }
 
     #[inline(always)]

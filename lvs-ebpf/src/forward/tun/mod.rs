@@ -116,13 +116,11 @@ fn within<O: Ip, F: Frame, T: Tables>(
 /// of them let the shortest through, of which nobody is asked.
 #[inline(always)]
 fn is_beyond<O: Ip, T: Tables>(dest: &Dest, bytes: u32, tables: &T) -> bool {
-    bytes > O::LEAST_MTU && path_mtu(dest, tables).is_some_and(|mtu| bytes > mtu)
-}
-
-/// What gets through to a real server, if routers have said so.
-#[inline(always)]
-pub(crate) fn path_mtu<T: Tables>(dest: &Dest, tables: &T) -> Option<u32> {
-    tables.path(dest.address)?.to(dest.address, tables.now())
+    if bytes <= O::LEAST_MTU {
+        return false;
+    }
+    let Some(path) = tables.path(dest.address) else { return false };
+    bytes > path.to(dest.address, tables.now())
 }
 
 /// Bytes that a tunnel's headers take.
