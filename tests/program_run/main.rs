@@ -9,6 +9,7 @@ mod fragments;
 mod locality;
 mod many;
 mod marks;
+mod paths;
 mod persistence;
 mod random;
 mod reference;

@@ -32,6 +32,7 @@ verb::verbs! {
     package::Package,
     kernel_test::KernelTest,
     fuzz::Fuzz,
+    miri::Miri,
     guest::Guest,
     tidy::Tidy,
     ci::Ci,

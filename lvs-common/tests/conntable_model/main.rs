@@ -1,12 +1,7 @@
 //! The connection table, one operation after the other, against a map.
 //!
 //! Under miri the random one takes too long; the library's own tests of the table and the headers do
-//! not:
-//!
-//! ```text
-//! MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test -p lvs-common --lib
-//!     -- conntable:: net:: wire:: map::
-//! ```
+//! not: `cargo xtask miri`.
 
 mod ends;
 
