@@ -58,6 +58,18 @@ impl Director {
         outcome
     }
 
+    /// Directs frames, all of which must have this verdict; what became of them.
+    #[track_caller]
+    pub(crate) fn sends(&mut self, frames: &[Vec<u8>], verdict: Verdict) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        for frame in frames {
+            let outcome = self.receives_bytes(frame);
+            outcome.is(verdict);
+            sent.push(outcome.after);
+        }
+        sent
+    }
+
     fn claims(&self) -> usize {
         self.tables.conns().claims() + self.tables.conns6().claims()
     }

@@ -10,8 +10,8 @@ use proptest::{collection::vec, prelude::*};
 
 use crate::{
     cut::{cut, join},
-    director::{Director, FORWARDED, RETURNED},
-    frame::{ACK, Frame, SYN, frame},
+    director::{FORWARDED, RETURNED},
+    frame::{ACK, Forwarded as _, Frame, SYN, frame},
     layout::{
         CLIENT, CLIENT_MAC, DIRECTOR_MAC, INSIDE_MAC, RIP_MACS, RIPS, VIP, be32, director, end, key,
     },
@@ -25,24 +25,6 @@ const REFUSED: Verdict = Verdict::Drop(Reason::FragmentRefused);
 fn datagram(bytes: usize) -> Frame {
     let payload: Vec<u8> = (0..bytes).map(|at| u8::try_from(at % 251).unwrap()).collect();
     frame(CLIENT, VIP).udp().payload(payload).may_fragment(ID)
-}
-
-/// What the first real server must get of a request.
-fn requested(method: Method, request: &Frame) -> Frame {
-    let frame = request.clone().aged().macs(INSIDE_MAC, RIP_MACS[0]);
-    if method == Method::MASQ { frame.destination(RIPS[0]) } else { frame }
-}
-
-/// Sends fragments, all of which must have this verdict; what became of them.
-#[track_caller]
-fn sends(director: &mut Director, fragments: &[Vec<u8>], verdict: Verdict) -> Vec<Vec<u8>> {
-    let mut sent = Vec::new();
-    for fragment in fragments {
-        let outcome = director.receives_bytes(fragment);
-        outcome.is(verdict);
-        sent.push(outcome.after);
-    }
-    sent
 }
 
 /// Datagrams and segments of odd and even lengths, with and without checksums and options.
@@ -67,8 +49,8 @@ fn every_fragment_goes_where_the_first_went_and_adds_up() {
             for bytes in [24, 512, 1440] {
                 let fragments = cut(&request.bytes(), bytes);
                 let mut director = director(method);
-                let sent = sends(&mut director, &fragments, FORWARDED);
-                let expected = requested(method, &request);
+                let sent = director.sends(&fragments, FORWARDED);
+                let expected = request.requested(method);
                 assert_eq!(join(&sent), expected.packet());
                 for sent in sent {
                     assert_eq!(sent[..14], expected.bytes()[..14]);
@@ -85,7 +67,7 @@ fn replies_of_nat_come_from_the_vip_fragment_by_fragment() {
         let mut director = director(Method::MASQ);
         director.receives(&frame(CLIENT, VIP));
         director.receives(&frame(CLIENT, VIP).udp());
-        let sent = sends(&mut director, &cut(&reply.bytes(), 1400), RETURNED);
+        let sent = director.sends(&cut(&reply.bytes(), 1400), RETURNED);
         let expected = reply.clone().source(VIP).aged().macs(DIRECTOR_MAC, CLIENT_MAC);
         assert_eq!(join(&sent), expected.packet());
         assert_eq!(sent.last().unwrap()[..14], expected.bytes()[..14]);
@@ -96,9 +78,9 @@ fn replies_of_nat_come_from_the_vip_fragment_by_fragment() {
 fn a_datagram_counts_as_one_packet_as_long_as_the_whole() {
     let mut director = director(Method::MASQ);
     let request = datagram(4000);
-    sends(&mut director, &cut(&request.bytes(), 1480), FORWARDED);
+    director.sends(&cut(&request.bytes(), 1480), FORWARDED);
     let reply = frame(RIPS[0], CLIENT).udp().payload([1; 5001]).may_fragment(3);
-    sends(&mut director, &cut(&reply.bytes(), 1480), RETURNED);
+    director.sends(&cut(&reply.bytes(), 1480), RETURNED);
     let counters = director.tables.maps.counters[2];
     assert_eq!((counters.connections, counters.in_packets, counters.out_packets), (1, 1, 1));
     assert_eq!(counters.in_bytes, request.ip_len() as u64);
@@ -124,10 +106,8 @@ fn each_datagram_has_a_way_of_its_own() {
     let service = key(VIP, 17);
     director.tables.maps.services.get_mut(&service).unwrap().flags |= Service::ONE_PACKET;
     for id in 3..9 {
-        let macs: Vec<_> = sends(&mut director, &of(40_002, id), FORWARDED)
-            .iter()
-            .map(|it| it[..6].to_vec())
-            .collect();
+        let macs: Vec<_> =
+            director.sends(&of(40_002, id), FORWARDED).iter().map(|it| it[..6].to_vec()).collect();
         assert!(macs.iter().all(|mac| *mac == macs[0]), "{macs:?}");
     }
 }
@@ -136,7 +116,7 @@ fn each_datagram_has_a_way_of_its_own() {
 fn a_later_fragment_steps_no_state_machine() {
     let mut director = director(Method::MASQ);
     let syn = frame(CLIENT, VIP).tcp(SYN).payload([0xff; 3000]).may_fragment(ID);
-    sends(&mut director, &cut(&syn.bytes(), 1480), FORWARDED);
+    director.sends(&cut(&syn.bytes(), 1480), FORWARDED);
     assert_eq!(director.connection(CLIENT, VIP).unwrap().state(), State::SYN_RECV);
     assert_eq!(director.load(0), (1, 0));
 }
@@ -145,9 +125,9 @@ fn a_later_fragment_steps_no_state_machine() {
 fn a_fragment_before_the_first_has_no_ports() {
     let mut director = director(Method::MASQ);
     let fragments = cut(&datagram(3000).bytes(), 1480);
-    sends(&mut director, &fragments[1..], EARLY);
-    let sent = sends(&mut director, &fragments, FORWARDED);
-    assert_eq!(join(&sent), requested(Method::MASQ, &datagram(3000)).packet());
+    director.sends(&fragments[1..], EARLY);
+    let sent = director.sends(&fragments, FORWARDED);
+    assert_eq!(join(&sent), datagram(3000).requested(Method::MASQ).packet());
 }
 
 #[test]
@@ -156,14 +136,14 @@ fn a_datagram_that_overlaps_itself_is_given_up() {
     let (fragments, others) = (cut(&whole, 1480), cut(&whole, 1000));
     for overlapping in [&others[1], &others[2]] {
         let mut director = director(Method::MASQ);
-        sends(&mut director, &fragments[..2], FORWARDED);
+        director.sends(&fragments[..2], FORWARDED);
         director.receives_bytes(overlapping).is(if overlapping == &others[2] {
             OVERLAP
         } else {
             Verdict::Drop(Reason::FragmentDuplicate)
         });
         let then = if overlapping == &others[2] { REFUSED } else { FORWARDED };
-        sends(&mut director, &fragments[2..], then);
+        director.sends(&fragments[2..], then);
     }
     // Two ends, and an end before what has come.
     for (first, other) in [(4, 2), (2, 4)] {
@@ -216,7 +196,7 @@ fn a_header_in_pieces_is_dropped() {
         director.receives_bytes(&fragments[3]).is(REFUSED);
         director.tables.maps.datagrams.clear();
     }
-    sends(&mut director, &cut(&segment, 24), FORWARDED);
+    director.sends(&cut(&segment, 24), FORWARDED);
 }
 
 #[test]
@@ -230,7 +210,7 @@ fn the_rest_of_what_the_stack_gets_is_the_stacks() {
     ] {
         let fragments = cut(&request.payload([0; 3000]).may_fragment(ID).bytes(), 1480);
         director.receives_bytes(&fragments[0]).is(Verdict::Pass(reason));
-        sends(&mut director, &fragments[1..], Verdict::Pass(Reason::Fragment));
+        director.sends(&fragments[1..], Verdict::Pass(Reason::Fragment));
     }
     // Of others' packets, and of other protocols', nothing is looked at.
     let foreign = frame(CLIENT, end(192, 0, 2, 99, 80)).udp();
@@ -252,7 +232,7 @@ fn the_rest_of_what_is_dropped_is_dropped() {
     }
     let fragments = cut(&datagram(3000).bytes(), 1480);
     director.receives_bytes(&fragments[0]).is(Verdict::Drop(Reason::NoDest));
-    sends(&mut director, &fragments[1..], REFUSED);
+    director.sends(&fragments[1..], REFUSED);
 }
 
 #[test]
@@ -265,7 +245,7 @@ fn a_datagram_is_known_for_half_a_minute() {
     director.waits(1);
     director.receives_bytes(&fragments[2]).is(EARLY);
     // The identification may be another datagram's now.
-    sends(&mut director, &fragments, FORWARDED);
+    director.sends(&fragments, FORWARDED);
 }
 
 #[test]
@@ -294,7 +274,7 @@ fn what_may_be_cut_and_is_too_long_for_nats_next_link_is_cut_by_the_stack() {
     let rewritten = request.clone().destination(RIPS[0]);
     director.receives(&request).is(Verdict::Pass(Reason::ByStack)).carries(&rewritten);
     let fragments = cut(&datagram(3000).bytes(), 1480);
-    let sent = sends(&mut director, &fragments[..2], Verdict::Pass(Reason::ByStack));
+    let sent = director.sends(&fragments[..2], Verdict::Pass(Reason::ByStack));
     let rewritten = datagram(3000).destination(RIPS[0]).bytes();
     assert_eq!(sent, cut(&rewritten, 1480)[..2]);
     let fixed = frame(CLIENT, VIP).udp().payload([0; 1200]);
@@ -348,7 +328,7 @@ proptest! {
             prop_assert_eq!(outcome.verdict, FORWARDED);
             sent.push(outcome.after);
         }
-        prop_assert_eq!(join(&sent), requested(method, &request).packet());
+        prop_assert_eq!(join(&sent), request.requested(method).packet());
     }
 }
 

@@ -8,9 +8,9 @@ use etherparse::{
     UdpHeader,
 };
 
-use lvs_common::net::Mac;
+use lvs_common::{map::Method, net::Mac};
 
-use crate::layout::{CLIENT_MAC, DIRECTOR_MAC};
+use crate::layout::{CLIENT_MAC, DIRECTOR_MAC, INSIDE_MAC, RIP_MACS, RIPS};
 
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
@@ -52,6 +52,31 @@ pub(crate) fn frame(source: SocketAddrV4, destination: SocketAddrV4) -> Frame {
         transport: Transport::Tcp { flags: SYN },
         payload: Vec::new(),
         padding: 0,
+    }
+}
+
+/// Frames of either family, as far as forwarding looks at them.
+pub(crate) trait Forwarded: Clone {
+    /// One hop older, between other link-layer addresses.
+    fn hop(self, macs: (Mac, Mac)) -> Self;
+
+    /// For the first real server, on its port.
+    fn translated(self) -> Self;
+
+    /// What the first real server must get of a request.
+    fn requested(&self, method: Method) -> Self {
+        let frame = self.clone().hop((INSIDE_MAC, RIP_MACS[0]));
+        if method == Method::MASQ { frame.translated() } else { frame }
+    }
+}
+
+impl Forwarded for Frame {
+    fn hop(self, (source, destination): (Mac, Mac)) -> Self {
+        self.aged().macs(source, destination)
+    }
+
+    fn translated(self) -> Self {
+        self.destination(RIPS[0])
     }
 }
 

@@ -9,7 +9,7 @@ use lvs_ebpf::tables::Route;
 
 use crate::{
     director::{Director, FORWARDED, RETURNED},
-    frame::{ACK, Frame, SYN, frame},
+    frame::{ACK, Forwarded as _, Frame, SYN, frame},
     layout::{
         CLIENT, CLIENT_MAC, DIRECTOR_MAC, INSIDE_MAC, RIP_MACS, RIPS, VIP, be32, director, end,
     },
@@ -17,11 +17,6 @@ use crate::{
 
 fn masquerader() -> Director {
     director(Method::MASQ)
-}
-
-/// The request as the first real server must get it.
-fn translated(request: &Frame) -> Frame {
-    request.clone().destination(RIPS[0]).aged().macs(INSIDE_MAC, RIP_MACS[0])
 }
 
 /// The first real server's reply, as it reaches the director.
@@ -61,7 +56,7 @@ const UDP_CHECK: usize = 14 + 20 + 6;
 #[test]
 fn requests_and_replies_are_as_if_sent_with_the_other_addresses() {
     for request in kinds(&frame(CLIENT, VIP), SYN) {
-        masquerader().receives(&request).is(FORWARDED).carries(&translated(&request));
+        masquerader().receives(&request).is(FORWARDED).carries(&request.requested(Method::MASQ));
     }
     for reply in kinds(&reply(), SYN | ACK) {
         let mut director = masquerader();
@@ -74,7 +69,7 @@ fn requests_and_replies_are_as_if_sent_with_the_other_addresses() {
 #[test]
 fn padding_stays_and_does_not_count() {
     let request = frame(CLIENT, VIP).padding(6);
-    masquerader().receives(&request).is(FORWARDED).carries(&translated(&request));
+    masquerader().receives(&request).is(FORWARDED).carries(&request.requested(Method::MASQ));
 }
 
 #[test]
@@ -84,18 +79,18 @@ fn checksums_at_the_ends_of_their_range_come_out_right() {
         let tcp = request.clone().tcp(SYN);
         for frame in [
             with_checksum(&tcp, TCP_CHECK, wanted, Frame::clone),
-            with_checksum(&tcp, TCP_CHECK, wanted, translated),
+            with_checksum(&tcp, TCP_CHECK, wanted, |it| it.requested(Method::MASQ)),
         ] {
-            masquerader().receives(&frame).is(FORWARDED).carries(&translated(&frame));
+            masquerader().receives(&frame).is(FORWARDED).carries(&frame.requested(Method::MASQ));
         }
     }
     for wanted in [0x0001, 0xfffe, 0xffff] {
         let udp = request.clone().udp();
         for frame in [
             with_checksum(&udp, UDP_CHECK, wanted, Frame::clone),
-            with_checksum(&udp, UDP_CHECK, wanted, translated),
+            with_checksum(&udp, UDP_CHECK, wanted, |it| it.requested(Method::MASQ)),
         ] {
-            masquerader().receives(&frame).is(FORWARDED).carries(&translated(&frame));
+            masquerader().receives(&frame).is(FORWARDED).carries(&frame.requested(Method::MASQ));
         }
     }
 }
@@ -104,7 +99,7 @@ fn checksums_at_the_ends_of_their_range_come_out_right() {
 fn a_datagram_without_a_checksum_stays_without() {
     let request = frame(CLIENT, VIP).udp_without_checksum().payload(*b"syslog");
     let mut director = masquerader();
-    director.receives(&request).is(FORWARDED).carries(&translated(&request));
+    director.receives(&request).is(FORWARDED).carries(&request.requested(Method::MASQ));
     let reply = reply().udp_without_checksum().payload(*b"odd");
     director.receives(&reply).is(RETURNED).carries(&returned(&reply));
 }
@@ -115,7 +110,10 @@ fn a_real_server_of_port_zero_gets_the_ports_that_clients_ask_for() {
     director.tables.maps.dests[0].port = Be16::new(0);
     let request = frame(CLIENT, VIP);
     let rip = end(203, 0, 113, 11, VIP.port());
-    director.receives(&request).is(FORWARDED).carries(&translated(&request).destination(rip));
+    director
+        .receives(&request)
+        .is(FORWARDED)
+        .carries(&request.requested(Method::MASQ).destination(rip));
     let reply = frame(rip, CLIENT).tcp(SYN | ACK);
     director.receives(&reply).is(RETURNED).carries(&returned(&reply));
 }
@@ -126,7 +124,7 @@ fn a_connection_keeps_its_method_when_the_real_server_is_edited() {
     director.receives(&frame(CLIENT, VIP));
     director.tables.maps.dests[0].method = Method::DIRECT_ROUTE;
     let data = frame(CLIENT, VIP).tcp(ACK);
-    director.receives(&data).is(FORWARDED).carries(&translated(&data));
+    director.receives(&data).is(FORWARDED).carries(&data.requested(Method::MASQ));
 }
 
 #[test]
@@ -198,7 +196,7 @@ fn a_real_server_may_be_a_client_of_the_service() {
     let mut director = masquerader();
     let inner = end(203, 0, 113, 12, 50_000);
     let request = frame(inner, VIP);
-    director.receives(&request).is(FORWARDED).carries(&translated(&request));
+    director.receives(&request).is(FORWARDED).carries(&request.requested(Method::MASQ));
     let reply = frame(RIPS[0], inner).tcp(SYN | ACK);
     director.receives(&reply).is(RETURNED).carries(&returned(&reply));
 }
@@ -255,7 +253,7 @@ fn a_checksum_that_the_sender_left_to_its_card_is_still_one_afterwards() {
         director.tables.maps.is_generic = true;
         let request = request.payload(*b"left to the card");
         let outcome = director.receives_bytes(&left_to_card(&request, at));
-        let expected = left_to_card(&translated(&request), at);
+        let expected = left_to_card(&request.requested(Method::MASQ), at);
         assert_eq!(outcome.after, expected, "{outcome}");
     }
 }

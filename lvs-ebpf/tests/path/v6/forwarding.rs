@@ -13,19 +13,9 @@ use super::{
 };
 use crate::{
     director::{FORWARDED, RETURNED},
-    frame::{ACK, SYN},
+    frame::{ACK, Forwarded as _, SYN},
     layout::{CLIENT_MAC, DIRECTOR_MAC, INGRESS, INSIDE_MAC, RIP_MACS},
 };
-
-/// What the first real server must get by DR.
-fn routed(frame: &Frame) -> Frame {
-    frame.clone().aged().macs(INSIDE_MAC, RIP_MACS[0])
-}
-
-/// And by NAT.
-fn translated(request: &Frame) -> Frame {
-    routed(request).destination(RIPS[0])
-}
 
 /// The first real server's reply, as it reaches the director.
 fn reply() -> Frame {
@@ -59,7 +49,10 @@ fn kinds(of: &Frame, flags: u8) -> Vec<Frame> {
 fn direct_routing_changes_link_layer_addresses_and_the_hop_limit_only() {
     for request in kinds(&frame(CLIENT, VIP), SYN) {
         let mut director = director(Method::DIRECT_ROUTE);
-        director.directs(&request).is(FORWARDED).carries_bytes(&routed(&request).bytes());
+        director
+            .directs(&request)
+            .is(FORWARDED)
+            .carries_bytes(&request.requested(Method::DIRECT_ROUTE).bytes());
     }
 }
 
@@ -67,7 +60,10 @@ fn direct_routing_changes_link_layer_addresses_and_the_hop_limit_only() {
 fn requests_and_replies_of_nat_are_as_if_sent_with_the_other_addresses() {
     for request in kinds(&frame(CLIENT, VIP), SYN) {
         let mut director = director(Method::MASQ);
-        director.directs(&request).is(FORWARDED).carries_bytes(&translated(&request).bytes());
+        director
+            .directs(&request)
+            .is(FORWARDED)
+            .carries_bytes(&request.requested(Method::MASQ).bytes());
     }
     for reply in kinds(&reply(), SYN | ACK) {
         let mut director = director(Method::MASQ);
@@ -83,8 +79,10 @@ fn later_segments_go_where_the_first_went() {
         let mut director = director(method);
         for flags in [SYN, ACK, ACK] {
             let request = frame(CLIENT, VIP).tcp(flags);
-            let goes = if method == Method::MASQ { translated } else { routed };
-            director.directs(&request).is(FORWARDED).carries_bytes(&goes(&request).bytes());
+            director
+                .directs(&request)
+                .is(FORWARDED)
+                .carries_bytes(&request.requested(method).bytes());
         }
         director.directs(&frame(client(0x11, 40_000), VIP)).is(FORWARDED);
         assert_eq!((director.load(0), director.load(1)), ((1, 0), (1, 0)));
@@ -178,5 +176,5 @@ fn a_checksum_that_the_sender_left_to_its_card_is_still_one_afterwards() {
     director.tables.maps.is_generic = true;
     let request = frame(CLIENT, VIP).payload(*b"left to the card");
     let outcome = director.receives_bytes(&left_to_card(&request));
-    outcome.is(FORWARDED).carries_bytes(&left_to_card(&translated(&request)));
+    outcome.is(FORWARDED).carries_bytes(&left_to_card(&request.requested(Method::MASQ)));
 }

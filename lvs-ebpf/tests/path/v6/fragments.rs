@@ -6,33 +6,17 @@ use lvs_common::{
 };
 
 use super::{
-    frame::{Frame, frame},
+    frame::frame,
     layout::{CLIENT, RIPS, VIP, director},
 };
 use crate::{
     cut::{cut6, join6},
-    director::{Director, FORWARDED, RETURNED},
-    frame::{ACK, SYN},
+    director::{FORWARDED, RETURNED},
+    frame::{ACK, Forwarded as _, SYN},
     layout::{CLIENT_MAC, DIRECTOR_MAC, INSIDE_MAC, RIP_MACS},
 };
 
 const ID: u32 = 0x0102_0304;
-
-fn requested(method: Method, request: &Frame) -> Frame {
-    let frame = request.clone().aged().macs(INSIDE_MAC, RIP_MACS[0]);
-    if method == Method::MASQ { frame.destination(RIPS[0]) } else { frame }
-}
-
-#[track_caller]
-fn sends(director: &mut Director, fragments: &[Vec<u8>], verdict: Verdict) -> Vec<Vec<u8>> {
-    let mut sent = Vec::new();
-    for fragment in fragments {
-        let outcome = director.receives_bytes(fragment);
-        outcome.is(verdict);
-        sent.push(outcome.after);
-    }
-    sent
-}
 
 #[test]
 fn every_fragment_goes_where_the_first_went_and_adds_up() {
@@ -44,15 +28,15 @@ fn every_fragment_goes_where_the_first_went_and_adds_up() {
                 let mut director = director(method);
                 if fragments.len() == 1 {
                     // RFC 6946: a datagram in one fragment is whole.
-                    let sent = sends(&mut director, &fragments, FORWARDED);
-                    assert_eq!(join6(&sent), requested(method, &request).bytes());
+                    let sent = director.sends(&fragments, FORWARDED);
+                    assert_eq!(join6(&sent), request.requested(method).bytes());
                     assert!(director.tables.maps.datagrams.is_empty());
                     continue;
                 }
                 let mut order = fragments.clone();
                 order[1..].reverse();
-                let sent = sends(&mut director, &order, FORWARDED);
-                assert_eq!(join6(&sent), requested(method, &request).bytes());
+                let sent = director.sends(&order, FORWARDED);
+                assert_eq!(join6(&sent), request.requested(method).bytes());
                 assert!(director.tables.maps.datagrams.is_empty(), "it has come whole");
             }
         }
@@ -64,7 +48,7 @@ fn replies_of_nat_come_from_the_vip_fragment_by_fragment() {
     let mut director = director(Method::MASQ);
     director.receives_bytes(&frame(CLIENT, VIP).udp().bytes());
     let reply = frame(RIPS[0], CLIENT).udp().payload([1; 5000]).macs(RIP_MACS[0], INSIDE_MAC);
-    let sent = sends(&mut director, &cut6(&reply.bytes(), 1400, ID), RETURNED);
+    let sent = director.sends(&cut6(&reply.bytes(), 1400, ID), RETURNED);
     let expected = reply.clone().source(VIP).aged().macs(DIRECTOR_MAC, CLIENT_MAC);
     assert_eq!(join6(&sent), expected.bytes());
     let counters = director.tables.maps.counters[2];
@@ -90,7 +74,7 @@ fn what_the_stack_gets_it_gets_whole() {
     let request = frame(CLIENT, VIP).tcp(ACK).payload([3; 3000]).bytes();
     let fragments = cut6(&request, 1400, ID);
     director.receives_bytes(&fragments[0]).is(Verdict::Pass(Reason::NotSchedulable));
-    sends(&mut director, &fragments[1..], Verdict::Pass(Reason::Fragment));
+    director.sends(&fragments[1..], Verdict::Pass(Reason::Fragment));
     let icmp = frame(CLIENT, VIP).protocol(58).payload([128; 3000]).bytes();
-    sends(&mut director, &cut6(&icmp, 1400, ID + 1), Verdict::Pass(Reason::Fragment));
+    director.sends(&cut6(&icmp, 1400, ID + 1), Verdict::Pass(Reason::Fragment));
 }

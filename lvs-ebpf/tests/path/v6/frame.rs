@@ -6,8 +6,9 @@ use std::net::SocketAddrV6;
 use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv6Header, TcpHeader, UdpHeader};
 use lvs_common::net::Mac;
 
+use super::layout::RIPS;
 use crate::{
-    frame::{ACK, FIN, PSH, RST, SYN},
+    frame::{ACK, FIN, Forwarded, PSH, RST, SYN},
     layout::{CLIENT_MAC, DIRECTOR_MAC},
 };
 
@@ -41,6 +42,16 @@ pub(super) fn frame(source: SocketAddrV6, destination: SocketAddrV6) -> Frame {
         extensions: Vec::new(),
         transport: Transport::Tcp(SYN),
         payload: Vec::new(),
+    }
+}
+
+impl Forwarded for Frame {
+    fn hop(self, (source, destination): (Mac, Mac)) -> Self {
+        self.aged().macs(source, destination)
+    }
+
+    fn translated(self) -> Self {
+        self.destination(RIPS[0])
     }
 }
 
