@@ -115,15 +115,15 @@ impl Ends {
     fn fragments(self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         for (number, way) in (0_u8..).zip(0..WAYS.len()) {
-            let whole = frame(self.client(), self.of(way), &udp(), &[number; 2000]);
-            let mut pieces = cut(&may_be_cut(whole), 1200, number);
+            let whole = frame(self.client(), self.of(way), &udp(), &[number; 300]);
+            let mut pieces = cut(&may_be_cut(whole), 120, number);
             frames.extend(pieces.iter().cloned());
             pieces.reverse();
             frames.extend(pieces);
         }
         frames.extend(cut(
-            &may_be_cut(frame(self.server(), self.client(), &udp(), &[1; 2000])),
-            1000,
+            &may_be_cut(frame(self.server(), self.client(), &udp(), &[1; 300])),
+            100,
             99,
         ));
         frames.extend(cut(

@@ -1,7 +1,9 @@
 //! A story, and how it is written down: a line a frame, with the hook that it comes by, the seconds since the one
 //! before, and its bytes; behind a hash, what it is.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Frames one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,9 +34,10 @@ impl Event {
         };
         let seconds = words.next()?.parse().ok()?;
         let digits = words.next().unwrap_or_default().as_bytes();
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok());
-        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?);
-        let frame = digits.chunks(2).map(byte).collect::<Option<_>>()?;
+        let mut frame = Vec::with_capacity(digits.len() / 2);
+        for pair in digits.chunks(2) {
+            frame.push(value(pair[0])? << 4 | value(*pair.get(1)?)?);
+        }
         words.next().is_none().then_some(Self { is_generic, seconds, frame })
     }
 }
@@ -52,11 +55,21 @@ impl fmt::Display for Story {
         for event in &self.0 {
             let mut text = String::with_capacity(2 * event.frame.len());
             for byte in &event.frame {
-                write!(text, "{byte:02x}")?;
+                text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+                text.push(char::from(DIGITS[usize::from(byte & 15)]));
             }
             let hook = if event.is_generic { "generic" } else { "driver" };
             writeln!(f, "{hook} {} {text}", event.seconds)?;
         }
         Ok(())
+    }
+}
+
+/// Of a digit.
+fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
