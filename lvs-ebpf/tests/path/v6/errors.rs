@@ -1,4 +1,4 @@
-//! ICMPv6 errors: they reach whoever sent the packet that they are about, be it a fragment.
+//! Errors of `ICMPv6`: they reach whoever sent the packet that they are about, be it a fragment.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
