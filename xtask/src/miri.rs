@@ -15,7 +15,7 @@ const RUNS: [(&[&str], &[&str]); 2] = [
     (&["-p", "lvs-common", "--lib"], &["conntable::", "map::", "net::", "pieces::", "wire::"]),
     (
         &["-p", "lvs-ebpf", "--features", "host", "--test", "path"],
-        &["corpus::every_story", "dr::", "icmp::", "parsing::", "vlan::", "v6::errors", "v6::parsing"],
+        &["corpus::every_story", "dr::", "icmp::", "parsing::", "path_mtu::", "vlan::", "v6::errors", "v6::parsing"],
     ),
 ];
 

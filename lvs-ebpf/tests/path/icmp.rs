@@ -6,7 +6,6 @@ use lvs_common::{
     map::{Counters, Method, NextHop, tunnel},
     net::{Be16, checksum},
     verdict::{Reason, Verdict},
-    wire::host::VecFrame,
 };
 use lvs_ebpf::tables::Route;
 
@@ -15,15 +14,14 @@ use crate::{
     director::{Director, FORWARDED, Outcome, RETURNED},
     frame::{ACK, Frame, SYN, frame},
     layout::{
-        CLIENT, CLIENT_MAC, DIP, DIRECTOR_MAC, INGRESS, INSIDE_MAC, RIP_MACS, RIPS, VIP, director,
-        end,
+        CLIENT, CLIENT_MAC, DIP, DIRECTOR_MAC, INSIDE_MAC, RIP_MACS, RIPS, VIP, director, end,
     },
 };
 
 /// Types and codes: all of what is relayed.
 const ERRORS: [(u8, u8); 5] = [(3, 1), (3, 3), (3, 4), (4, 0), (11, 0)];
 /// Some router.
-const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 200);
+pub(crate) const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 200);
 const INFO: [u8; 4] = [0, 0, 5, 120];
 const ID: u16 = 0x4321;
 
@@ -43,7 +41,12 @@ fn from_outside(what: (u8, u8), quoted: &[u8]) -> Complaint {
 }
 
 /// An error from inside, about a packet to a real server.
-fn from_inside(from: Ipv4Addr, to: Ipv4Addr, what: (u8, u8), quoted: &[u8]) -> Complaint {
+pub(crate) fn from_inside(
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    what: (u8, u8),
+    quoted: &[u8],
+) -> Complaint {
     let macs = (RIP_MACS[0], INSIDE_MAC);
     Complaint { macs, from, to, ..from_outside(what, quoted) }
 }
@@ -189,14 +192,14 @@ fn in_tun_it_goes_through_the_tunnel_as_it_is() {
     }
 }
 
-const WRAPS: [(u8, u32); 4] = [
+pub(crate) const WRAPS: [(u8, u32); 4] = [
     (tunnel::IPIP, 20),
     (tunnel::GUE, 32),
     (tunnel::GRE, 24),
     (tunnel::GRE | tunnel::CHECKSUM, 28),
 ];
 
-fn tunnels(wrap: u8) -> Director {
+pub(crate) fn tunnels(wrap: u8) -> Director {
     let mut director = acquainted(Method::TUNNEL);
     director.tables.maps.dests.iter_mut().for_each(|dest| dest.tunnel = wrap);
     director
@@ -346,68 +349,4 @@ fn without_a_next_hop_nobody_is_told() {
         let error = from_outside((3, 1), &quoted);
         director.receives_bytes(&error.bytes()).is(Verdict::Drop(Reason::NoNextHop));
     }
-}
-
-/// What the director says of a request that does not get through.
-fn told_to(director: &mut Director, request: &Frame) -> Option<u32> {
-    let mut frame = VecFrame::new(&request.bytes(), INGRESS);
-    let verdict = director.tables.direct(&mut frame);
-    assert_eq!(verdict, Verdict::Drop(Reason::OverMtu));
-    director.tables.tell(&mut frame, Reason::OverMtu)?;
-    let info: [u8; 4] = frame.bytes()[38..42].try_into().unwrap();
-    assert_eq!(frame.bytes()[34..36], [3, 4]);
-    Some(u32::from_be_bytes(info))
-}
-
-/// A router between the director and the first real server says what gets through, of a packet of so many bytes.
-fn narrows(director: &mut Director, wrap: u8, mtu: u32, payload: usize) -> Outcome {
-    let inside = frame(CLIENT, VIP).tcp(ACK).payload(vec![5; payload]).aged().packet();
-    let quoted = wrapped(wrap, &inside);
-    let error = Complaint { info: mtu.to_be_bytes(), ..from_inside(ROUTER, DIP, (3, 4), &quoted) };
-    director.receives_bytes(&error.bytes())
-}
-
-#[test]
-fn what_a_router_says_of_a_tunnels_path_is_remembered_for_ten_minutes() {
-    for (wrap, headers) in WRAPS {
-        let mut director = tunnels(wrap);
-        let request = |length: u32| {
-            let payload = vec![7; usize::try_from(length - headers).unwrap() - 40];
-            frame(CLIENT, VIP).tcp(ACK).payload(payload)
-        };
-        director.receives(&request(1500)).is(FORWARDED);
-        narrows(&mut director, wrap, 1400, 1400).is(RETURNED);
-        director.receives(&request(1400)).is(FORWARDED);
-        assert_eq!(told_to(&mut director, &request(1401)), Some(1400 - headers));
-        // What may be cut is cut on the way.
-        director.receives(&request(1500).may_fragment(7)).is(FORWARDED);
-        // The path of another real server is another one.
-        let other = end(192, 0, 2, 10, 40_001);
-        director.receives(&frame(other, VIP).tcp(SYN)).is(FORWARDED);
-        director.receives(&request(1500).source(other)).is(FORWARDED);
-        director.waits(599);
-        assert_eq!(told_to(&mut director, &request(1401)), Some(1400 - headers));
-        director.waits(1);
-        director.receives(&request(1500)).is(FORWARDED);
-    }
-}
-
-#[test]
-fn a_router_is_believed_of_what_was_sent_and_of_what_is_narrower() {
-    let mut director = tunnels(tunnel::IPIP);
-    let request = |length: usize| frame(CLIENT, VIP).tcp(ACK).payload(vec![7; length - 60]);
-    // No longer than what it says gets through; longer than what the link takes.
-    narrows(&mut director, tunnel::IPIP, 1400, 1300).is(RETURNED);
-    narrows(&mut director, tunnel::IPIP, 1400, 1441).is(RETURNED);
-    director.receives(&request(1500)).is(FORWARDED);
-    // From an address that the director does not send from.
-    director.tables.maps.next_hops.iter_mut().for_each(|hop| hop.from = (*RIPS[1].ip()).into());
-    narrows(&mut director, tunnel::IPIP, 1400, 1400).is(RETURNED);
-    director.tables.maps.next_hops.iter_mut().for_each(|hop| hop.from = DIP.into());
-    director.receives(&request(1500)).is(FORWARDED);
-    // Nobody makes it narrower than networks are, and nobody wider.
-    narrows(&mut director, tunnel::IPIP, 68, 1400).is(RETURNED);
-    narrows(&mut director, tunnel::IPIP, 1400, 1400).is(RETURNED);
-    director.receives(&request(552)).is(FORWARDED);
-    assert_eq!(told_to(&mut director, &request(553)), Some(532));
 }

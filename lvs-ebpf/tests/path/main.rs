@@ -17,6 +17,7 @@ mod icmp;
 mod nat;
 mod opening;
 mod parsing;
+mod path_mtu;
 mod persist;
 mod ports;
 mod probe;
