@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Bytes of a story that takes minutes under miri.
-const LONG: usize = 12_000;
+const LONG: usize = 6_000;
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/stories")

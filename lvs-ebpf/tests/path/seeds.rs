@@ -19,7 +19,8 @@ pub(crate) fn all() -> Vec<(String, Story)> {
         let ends = Ends { is_v4 };
         for (way, it) in WAYS.iter().enumerate() {
             let name = format!("{}-{family}.story", it.name.replace(' ', "-"));
-            stories.push((name, told([ends.connection(way), ends.long(way)].concat())));
+            stories.push((format!("long-{name}"), told(ends.long(way))));
+            stories.push((name, told(ends.connection(way))));
         }
         let mut add = |name: &str, frames| {
             stories.push((format!("{name}-{family}.story"), told(frames)));
