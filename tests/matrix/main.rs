@@ -10,19 +10,23 @@ mod frames;
 mod lab;
 mod traffic;
 
-use std::{process::ExitCode, sync::Mutex, thread, time::Instant};
+use std::{env, process::ExitCode, sync::Mutex, thread, time::Instant};
 
 use axes::{Family, Matrix, Method};
 
 /// Labs at a time.
 const AT_ONCE: usize = 3;
 
+/// The argument that asks for no more than the frames.
+const ONLY_FRAMES: &str = "--frames";
+
 fn main() -> ExitCode {
     let begun = Instant::now();
     let mut matrix = Matrix::default();
     let labs =
         Method::ALL.into_iter().flat_map(|method| Family::ALL.map(|family| (method, family)));
-    let labs = Mutex::new(labs);
+    let with_traffic = !env::args().any(|argument| argument == ONLY_FRAMES);
+    let labs = Mutex::new(labs.filter(|_| with_traffic));
     let next = || labs.lock().ok().and_then(|mut labs| labs.next());
     thread::scope(|scope| {
         let frames = scope.spawn(frames::prove);

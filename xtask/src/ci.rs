@@ -12,8 +12,8 @@ use crate::{
 
 /// Run all that is checked before a change is accepted
 ///
-/// The project's own rules, formatting, lints of host and packet program, then every test. Stops at the
-/// first step that fails. Another kernel: `cargo xtask test --kernel 6.1`.
+/// The project's own rules, formatting, lints of host and packet program, then every test, those on another kernel
+/// included. Stops at the first step that fails.
 #[derive(clap::Args)]
 pub(crate) struct Ci {
     /// Only the checks that need no kernel: rules, formatting, lints

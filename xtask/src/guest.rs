@@ -32,6 +32,6 @@ impl Verb for Guest {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(workspace::root());
         let limit = Duration::from_secs(self.limit);
-        vm::Guest::new(&self.kernel)?.run(&[command], limit, &mut Tally::default())
+        vm::Guest::new(&self.kernel)?.run(&[vec![command]], limit, &mut Tally::default())
     }
 }

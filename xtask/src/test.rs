@@ -13,10 +13,10 @@ use crate::{
 /// Run every test: unit tests, examples, the kernel's verifier, real packets
 ///
 /// Stops at the first step that fails. Tests of the whole need root: for an ordinary user they go
-/// through sudo.
+/// through sudo. The last step runs what depends on the kernel on Debian's 6.1, under QEMU.
 #[derive(clap::Args)]
 pub(crate) struct Test {
-    /// Instead: what depends on the kernel, on Debian's kernel of this version, under QEMU: 6.1
+    /// Only what depends on the kernel, on Debian's kernel of this version, under QEMU: 6.1
     #[arg(long, value_name = "VERSION")]
     kernel: Option<String>,
     /// On that kernel, all tests that need root, not the choice that is done in minutes
@@ -33,6 +33,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("check-object", |_| check_object::check()),
     step("tests of the whole", test_programs::run_root),
     step("recordings", oracle::step),
+    step("kernel 6.1", other_kernel::step),
 ];
 
 impl Verb for Test {

@@ -60,7 +60,7 @@ impl Verb for CheckObject {
         bytes.iter().try_for_each(|bytes| panics::refuse(bytes))?;
         if let Some(version) = self.kernel {
             setup::ensure(Needs::Guest)?;
-            let commands = [by_guest(&objects)?];
+            let commands = [vec![by_guest(&objects)?]];
             return Guest::new(&version)?.run(&commands, LIMIT, &mut Tally::default());
         }
         if Root::find() == Root::Own {

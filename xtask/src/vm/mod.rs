@@ -48,21 +48,23 @@ impl Guest {
         Ok(Self { image, directory })
     }
 
-    /// Boots it, runs the commands one after the other, whether they fail or not, and passes on what they print.
+    /// Boots it, runs the commands of each lane one after the other, whether they fail or not, all lanes at the same
+    /// time, and passes on what they print.
     ///
     /// # Errors
     /// One of them fails, or the guest does not end within the limit.
     pub(crate) fn run(
         &self,
-        commands: &[Command],
+        lanes: &[Vec<Command>],
         limit: Duration,
         tally: &mut Tally,
     ) -> Result<()> {
         // Others may run at the same time.
         let job = self.directory.join(format!("job-{}", std::process::id()));
         fs::create_dir(&job)?;
-        fs::write(job.join("script"), script(commands)?)?;
-        let booted = boot::boot(&self.image, &job, &self.directory.join("console"), limit, tally);
+        fs::write(job.join("script"), script(lanes)?)?;
+        let console = self.directory.join("console");
+        let booted = boot::boot(&self.image, &job, &console, limit, tally);
         let status = fs::read_to_string(job.join("status"));
         fs::remove_dir_all(&job)?;
         booted?;
@@ -74,30 +76,43 @@ impl Guest {
 }
 
 /// What the guest's shell runs: its exit status is how many of the commands failed.
-fn script(commands: &[Command]) -> Result<String> {
-    let mut text = String::from("failed=0\n");
+fn script(lanes: &[Vec<Command>]) -> Result<String> {
+    let mut text = String::new();
     for name in KEPT {
         if let Some(value) = std::env::var_os(name) {
             writeln!(text, "export {name}={}", quote(&value)?)?;
         }
     }
-    for command in commands {
-        let directory = command.get_current_dir().unwrap_or_else(|| Path::new("/"));
-        let shown = workspace::show(command);
-        writeln!(text, "printf '%s\\n' {}", quote(format!("guest$ {shown}").as_ref())?)?;
-        write!(text, "(cd {}", quote(directory.as_os_str())?)?;
-        for (name, value) in command.get_envs() {
-            if let (Some(name), Some(value)) = (name.to_str(), value) {
-                write!(text, " && export {name}={}", quote(value)?)?;
-            }
+    text.push_str("lanes=\n");
+    for lane in lanes {
+        text.push_str("(\nfailed=0\n");
+        for command in lane {
+            text.push_str(&line(command)?);
         }
-        text.push_str(" && exec");
-        for word in [command.get_program()].into_iter().chain(command.get_args()) {
-            write!(text, " {}", quote(word)?)?;
-        }
-        text.push_str(") || { echo \"guest: exit status $?\"; failed=$((failed + 1)); }\n");
+        text.push_str("exit $failed\n) &\nlanes=\"$lanes $!\"\n");
     }
+    text.push_str("failed=0\nfor lane in $lanes; do wait $lane || failed=$((failed + $?)); done\n");
     text.push_str("exit $failed\n");
+    Ok(text)
+}
+
+/// Shows a command, runs it, and counts its failure.
+fn line(command: &Command) -> Result<String> {
+    let mut text = String::new();
+    let directory = command.get_current_dir().unwrap_or_else(|| Path::new("/"));
+    let shown = workspace::show(command);
+    writeln!(text, "printf '%s\\n' {}", quote(format!("guest$ {shown}").as_ref())?)?;
+    write!(text, "(cd {}", quote(directory.as_os_str())?)?;
+    for (name, value) in command.get_envs() {
+        if let (Some(name), Some(value)) = (name.to_str(), value) {
+            write!(text, " && export {name}={}", quote(value)?)?;
+        }
+    }
+    text.push_str(" && exec");
+    for word in [command.get_program()].into_iter().chain(command.get_args()) {
+        write!(text, " {}", quote(word)?)?;
+    }
+    text.push_str(") || { echo \"guest: exit status $?\"; failed=$((failed + 1)); }\n");
     Ok(text)
 }
 
@@ -116,7 +131,7 @@ mod tests {
         let mut first = Command::new("/bin/false");
         first.current_dir("/a b").env("NAME", "it's").arg("$x");
         let second = Command::new("/bin/true");
-        let script = script(&[first, second]).unwrap();
+        let script = script(&[vec![first, second]]).unwrap();
         let line = r"(cd '/a b' && export NAME='it'\''s' && exec '/bin/false' '$x') || ";
         assert!(script.contains(line), "{script}");
         assert!(script.contains("(cd '/' && exec '/bin/true')"), "{script}");
@@ -125,13 +140,13 @@ mod tests {
 
     #[test]
     fn the_shell_understands_the_script() {
-        let fails = Command::new("false");
+        let fails = || Command::new("false");
         let mut prints = Command::new("printf");
         prints.args(["%s,", "a 'b'", "c"]);
-        let script = script(&[fails, prints]).unwrap();
+        let script = script(&[vec![fails(), prints], vec![fails()]]).unwrap();
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
         let printed = String::from_utf8(output.stdout).unwrap();
-        assert!(printed.ends_with("a 'b',c,"), "{printed}");
+        assert!(printed.contains("a 'b',c,"), "{printed}");
     }
 }

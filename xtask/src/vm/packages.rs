@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::workspace;
+use crate::{privilege::Root, workspace};
 
 /// The package that depends on the newest kernel.
 const NEWEST: &str = "linux-image-amd64";
@@ -31,10 +31,17 @@ pub(super) struct Kernel {
 impl Kernel {
     /// The newest kernel of this version that apt offers.
     pub(super) fn get(version: &str, directory: &Path) -> Result<Self> {
+        Self::with_these_lists(version, directory).or_else(|error| {
+            // A container's image comes without lists of packages; old ones name files that are gone.
+            println!("vm: {error:#}; once more, with new lists of packages:");
+            workspace::run(Root::find().command("apt-get")?.arg("update"))?;
+            Self::with_these_lists(version, directory)
+        })
+    }
+
+    fn with_these_lists(version: &str, directory: &Path) -> Result<Self> {
         let release = release(&output(Command::new("apt-cache").args(["depends", NEWEST]))?)
-            .with_context(|| {
-                format!("apt knows no {NEWEST}: `apt-get update`, on Debian for amd64")
-            })?;
+            .with_context(|| format!("apt knows no {NEWEST}, which Debian for amd64 has"))?;
         ensure!(
             release.starts_with(&format!("{version}.")),
             "this Debian's kernel is {release}, not {version}"
@@ -56,13 +63,17 @@ fn unpacked(package: &str, directory: &Path) -> Result<PathBuf> {
     if place.is_dir() {
         return Ok(place);
     }
-    let download = directory.join(format!("{package}.download"));
+    let [download, rest] =
+        ["download", "unpacking"].map(|step| directory.join(format!("{package}.{step}")));
+    for left in [&download, &rest] {
+        if left.exists() {
+            fs::remove_dir_all(left)?;
+        }
+    }
     fs::create_dir_all(&download)?;
-    workspace::run(Command::new("apt-get").current_dir(&download).args(["download", package]))
-        .context("apt-get update, perhaps")?;
+    workspace::run(Command::new("apt-get").current_dir(&download).args(["download", package]))?;
     let Some(file) = fs::read_dir(&download)?.next() else { bail!("apt-get downloaded nothing") };
     // Moved to its place at the end: what is there is whole.
-    let rest = directory.join(format!("{package}.unpacking"));
     workspace::run(Command::new("dpkg-deb").arg("--extract").arg(file?.path()).arg(&rest))?;
     fs::rename(&rest, &place)?;
     fs::remove_dir_all(&download)?;
