@@ -1,7 +1,8 @@
 //! The controller goes and comes back; connections, rules and counters stay.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
+use lvs_common::ABI_VERSION;
 use lvs_tests::{client::Download, netns::Netns, prelude::*};
 
 use crate::{
@@ -21,6 +22,16 @@ fn a_download_outlives_the_kill_of_the_controller_and_the_next_one_knows_all() {
 #[test]
 fn a_download_outlives_the_controllers_orderly_end() {
     outlives(|director| assert!(director.stop().unwrap().success()));
+}
+
+/// Programs that the verifier had to look at.
+fn verified_at_a_restart(cluster: &mut Cluster) -> usize {
+    cluster.director.stop().unwrap();
+    let before = cluster.director.log().len();
+    cluster.director.run().unwrap();
+    cluster.director.wait_until_resolved().unwrap();
+    cluster.client().sequential(BOTH[0].to(80), 4).assert_is(&BOTH[0].split([2, 2]));
+    cluster.director.log()[before..].matches("verified").count()
 }
 
 fn outlives(end: impl Fn(&mut Director)) {
@@ -72,6 +83,26 @@ fn a_restart_in_another_mode_keeps_the_connections() {
             talk.say(b"still there?");
         }
     }
+}
+
+#[test]
+fn what_the_verifier_has_accepted_is_taken_over_unless_some_of_it_is_missing() {
+    let mut cluster = Cluster::manual(Mode::Native);
+    cluster.serve(BOTH[0], "-t", 80, "-s wrr");
+    let debug = ("LVS_LOG".to_owned(), "lvs_ctl::dataplane=debug".to_owned());
+    cluster.director.settings().environment.push(debug);
+    assert_eq!(verified_at_a_restart(&mut cluster), 0);
+
+    let pins = cluster.director.pin_dir().join(format!("v{ABI_VERSION}"));
+    let programs = || {
+        let names = fs::read_dir(&pins).unwrap().map(|pin| pin.unwrap().path());
+        let is_program = |path: &PathBuf| path.to_str().unwrap().contains("/program-");
+        names.filter(is_program).collect::<BTreeSet<_>>()
+    };
+    let before = programs();
+    fs::remove_file(before.first().unwrap()).unwrap();
+    assert_eq!((verified_at_a_restart(&mut cluster), programs()), (before.len(), before));
+    assert_eq!(verified_at_a_restart(&mut cluster), 0);
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub mod name {
     pub const REST: &str = "REST";
     /// What the program leaves for its rest.
     pub const SCRATCH: &str = "SCRATCH";
+    /// The same on the way of IPv6.
+    pub const SCRATCH6: &str = "SCRATCH6";
     /// Tunables.
     pub const TUNABLES: &str = "TUNABLES";
     /// Address filter.

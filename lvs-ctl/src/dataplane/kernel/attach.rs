@@ -21,6 +21,7 @@ use super::{
     KernelError,
     load::{self, Common},
     pins::Pins,
+    programs::DIRECTOR,
 };
 pub use crate::model::Hook;
 
@@ -98,7 +99,7 @@ impl Links {
 fn replace(path: &Path, ebpf: &mut Ebpf) -> Result<bool, KernelError> {
     let Ok(pinned) = PinnedLink::from_pin(path) else { return Ok(false) };
     let Ok(link) = XdpLink::try_from(FdLink::from(pinned)) else { return Ok(false) };
-    Ok(load::xdp(ebpf, "lvs")?.attach_to_link(link).is_ok())
+    Ok(load::xdp(ebpf, DIRECTOR)?.attach_to_link(link).is_ok())
 }
 
 /// Waits up to `patience` for another program to leave.
@@ -109,7 +110,7 @@ fn attach(
     path: &Path,
     patience: Duration,
 ) -> Result<(), KernelError> {
-    let program = load::xdp(ebpf, "lvs")?;
+    let program = load::xdp(ebpf, DIRECTOR)?;
     let id = patiently(program, interface, hook, patience)?;
     let refused = |error: ProgramError| KernelError::attach(interface, hook, &error);
     let link = program.take_link(id).map_err(refused)?;

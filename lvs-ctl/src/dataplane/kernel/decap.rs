@@ -28,8 +28,8 @@ use lvs_common::{
 
 use super::{
     KernelError,
-    load::verified,
     pins::{self, Pins},
+    programs::verified,
 };
 
 /// The object, built with the controller.

@@ -23,7 +23,7 @@ use lvs_common::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::{Kernel, KernelError, Time, load, mapped::Mapped, maps, run::Runner};
+use super::{Kernel, KernelError, Time, load, mapped::Mapped, maps, programs, run::Runner};
 use crate::dataplane::early::{Event, Fragment, Fragments};
 
 // `enum xdp_action`
@@ -57,13 +57,13 @@ impl Kernel {
     pub fn early_fragments(&mut self) -> Result<EarlyFragments, KernelError> {
         let holds = Mapped::new(load::fd(&self.ebpf, name::HOLDS)?, 1)
             .map_err(|source| KernelError::call("mmap", name::HOLDS, source))?;
-        load::verify(load::xdp(&mut self.ebpf, "up")?)?;
+        programs::verify(load::xdp(&mut self.ebpf, "up")?)?;
         let early = EarlyFragments {
             early: Ring::new(&mut self.ebpf, name::EARLY)?,
             firsts: Ring::new(&mut self.ebpf, name::FIRSTS)?,
             datagrams: take(&mut self.ebpf, name::FRAGMENTS)?,
             time: self.time(),
-            program: Runner::new(load::xdp(&mut self.ebpf, "lvs")?)?,
+            program: Runner::new(load::xdp(&mut self.ebpf, programs::DIRECTOR)?)?,
             up: Runner::new(load::xdp(&mut self.ebpf, "up")?)?,
             socket: socket().map_err(|source| KernelError::call("socket", "of packets", source))?,
             holds,

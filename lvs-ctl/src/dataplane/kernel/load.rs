@@ -4,12 +4,12 @@ use std::{io, path::PathBuf, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Map, MapData, MapFd, ProgramArray},
-    programs::{ProgramError, TestRun as _, TestRunOptions, Xdp},
+    maps::{Map, MapData, MapFd},
+    programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use lvs_common::{
     ABI_VERSION, conntable,
-    map::{Tunables, name, probe, rest},
+    map::{Tunables, name, probe},
     tcp_state,
 };
 
@@ -19,6 +19,7 @@ use super::{
     clock::{self, Clock, Reading},
     mapped::Mapped,
     pins::{Pins, SHAPES},
+    programs::{self, Edition},
 };
 
 /// The object, built with the controller.
@@ -42,7 +43,7 @@ pub(super) struct Common {
     pub(super) buckets: u32,
     pub(super) buckets6: u32,
     pub(super) seed: [u64; 2],
-    shift: u32,
+    pub(super) shift: u32,
 }
 
 /// A loaded object, the settings and the clock.
@@ -82,7 +83,7 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError
     Ok(Loaded { ebpf, common, tunables, clock, adopted })
 }
 
-/// Loads the object over the pinned maps and has the verifier look at its program.
+/// Loads the object over the pinned maps, with its programs ready to run.
 pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, KernelError> {
     let generic = u32::from(hook == Hook::Generic);
     let mut loader = EbpfLoader::new();
@@ -99,76 +100,8 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
         loader.map_pin_path(shape.name, pins.map(shape.name));
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
-    verify(xdp(&mut ebpf, "lvs")?)?;
-    for (name, _) in FURTHER {
-        verify(xdp(&mut ebpf, name)?)?;
-    }
-    if hook == Hook::Native
-        && let Err(error) = verify(xdp(&mut ebpf, PROBE)?)
-    {
-        tracing::warn!(%error, "no program for health checks through services");
-    }
-    // Ends our hold of the map that these programs name: none can be loaded after it.
-    join(&mut ebpf, generic)?;
+    programs::ready(&mut ebpf, pins, hook, &Edition::of(OBJECT, common))?;
     Ok(ebpf)
-}
-
-/// The program that sends health checks; forwarding does not need it.
-pub(super) const PROBE: &str = "lvs_probe";
-
-/// The programs that `lvs` goes on in, and the first of their places: one a hook.
-const FURTHER: [(&str, u32); 5] = [
-    ("lvs_rest", rest::REST),
-    ("lvs6", rest::KNOWN6),
-    ("lvs_wrap", rest::WRAP),
-    ("lvs_wrap6", rest::WRAP6),
-    ("lvs_tagged", rest::TAGGED),
-];
-
-/// Lets the program go on in the further ones, in the places of its hook. An older program that is
-/// still on an interface goes on in these from now on: what they leave for each other is pinned as well.
-fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
-    let map = ebpf.take_map(name::REST).ok_or(KernelError::Missing(name::REST))?;
-    let failed = |error| KernelError::call("write", name::REST, io::Error::other(error));
-    let mut places = ProgramArray::try_from(map).map_err(failed)?;
-    for (name, first) in FURTHER {
-        let program = xdp(ebpf, name)?;
-        let program = program.fd().map_err(|error| KernelError::program(&error))?;
-        places.set(first + hook, program, 0).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Hands a program to the kernel.
-pub(super) fn verify(program: &mut Xdp) -> Result<(), KernelError> {
-    verified(|| program.load())
-}
-
-/// The same of a program of any type.
-pub(super) fn verified(load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), KernelError> {
-    let is_interrupted = |error: &ProgramError| {
-        matches!(error, ProgramError::LoadError { io_error, .. }
-            if io_error.kind() == io::ErrorKind::WouldBlock)
-    };
-    let loaded = repeated(load, is_interrupted);
-    loaded.map_err(|error| KernelError::program(&error))
-}
-
-/// The verifier breaks off with `EAGAIN` when a signal comes; libbpf tries as often.
-const ATTEMPTS: usize = 5;
-
-fn repeated<T, E>(
-    mut attempt: impl FnMut() -> Result<T, E>,
-    is_interrupted: impl Fn(&E) -> bool,
-) -> Result<T, E> {
-    let mut done = attempt();
-    for _ in 1..ATTEMPTS {
-        match &done {
-            Err(error) if is_interrupted(error) => done = attempt(),
-            _ => break,
-        }
-    }
-    done
 }
 
 /// A program of the object.
@@ -188,7 +121,7 @@ pub(super) fn fd<'e>(ebpf: &'e Ebpf, name: &'static str) -> Result<&'e MapFd, Ke
 /// Has the kernel run the program that reads its clocks.
 fn read_clocks(ebpf: &mut Ebpf) -> Result<Reading, KernelError> {
     let program = xdp(ebpf, "clocks")?;
-    verify(program)?;
+    programs::verify(program)?;
     let (frame, mut answer) = ([0u8; 64], [0u8; 64]);
     program
         .test_run(TestRunOptions {
@@ -213,8 +146,7 @@ fn jiffy() -> Result<Duration, KernelError> {
 /// Buckets for so many connections: half of the places stay free.
 fn buckets(connections: u32) -> u32 {
     let places = u64::from(connections) * 2;
-    let buckets = places.div_ceil(conntable::WAYS as u64).next_power_of_two();
-    u32::try_from(buckets).unwrap_or(1 << 31).max(64)
+    u32::try_from(places.div_ceil(conntable::WAYS as u64)).unwrap_or(u32::MAX).max(64)
 }
 
 fn adopted_seed(pins: &Pins) -> Result<[u64; 2], KernelError> {
@@ -275,23 +207,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interrupted_attempt_is_repeated_and_another_failure_is_not() {
-        let mut answers = [Err("again"), Err("again"), Ok(7), Err("no")].into_iter();
-        let mut attempt = || repeated(|| answers.next().unwrap(), |error| *error == "again");
-        assert_eq!((attempt(), attempt()), (Ok(7), Err("no")));
-        let mut attempts = 0;
-        let never = || {
-            attempts += 1;
-            Err::<(), _>("again")
-        };
-        assert_eq!(repeated(never, |_| true), Err("again"));
-        assert_eq!(attempts, ATTEMPTS);
-    }
-
-    #[test]
     fn the_table_has_twice_the_places_of_the_connections_expected() {
         assert_eq!(buckets(131_072), 32_768);
         assert_eq!(buckets(1), 64);
-        assert_eq!(u64::from(buckets(1_000_000)) * 8, 2_097_152);
+        assert_eq!(buckets(10_000_000), 2_500_000);
+        assert_eq!(buckets(134_217_728), 33_554_432);
     }
 }

@@ -11,7 +11,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 /// An array map with `BPF_F_MMAPABLE`, as words that the program and other processes write as well.
 #[derive(Debug)]
-pub(super) struct Mapped {
+pub struct Mapped {
     words: NonNull<AtomicU64>,
     len: usize,
 }
@@ -23,7 +23,10 @@ unsafe impl Sync for Mapped {}
 
 impl Mapped {
     /// Maps `len` words of the map.
-    pub(super) fn new(map: &impl AsFd, len: usize) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// It is shorter, or is none that can be mapped.
+    pub fn new(map: &impl AsFd, len: usize) -> io::Result<Self> {
         // SAFETY: a new mapping of the kernel's choosing touches no memory of ours.
         let address = unsafe {
             libc::mmap(
@@ -42,13 +45,15 @@ impl Mapped {
     }
 
     /// All words.
-    pub(super) fn words(&self) -> &[AtomicU64] {
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU64] {
         // SAFETY: `len` words are mapped until drop, page-aligned; atomics may be shared with anyone.
         unsafe { std::slice::from_raw_parts(self.words.as_ptr(), self.len) }
     }
 
     /// The value at a place of an array of such values; zero beyond the end.
-    pub(super) fn read<T: AnyBitPattern>(&self, place: usize) -> T {
+    #[must_use]
+    pub fn read<T: AnyBitPattern>(&self, place: usize) -> T {
         let mut bytes = Vec::with_capacity(size_of::<T>());
         for word in self.at::<T>(place) {
             bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());

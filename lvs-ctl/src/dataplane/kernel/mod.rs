@@ -22,6 +22,7 @@
 //! | [`probing`] | health checks, and what became of them |
 //! | [`early`] | fragments that come before the first |
 //! | `run` | a program run with a frame |
+//! | `programs` | those of the object: verified, or taken over from a former controller |
 //! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
@@ -34,12 +35,13 @@ mod family;
 mod interfaces;
 mod listing;
 pub mod load;
-mod mapped;
+pub mod mapped;
 mod maps;
 mod memory;
 mod pins;
 pub mod probing;
 mod program;
+mod programs;
 mod run;
 mod settings;
 mod signs;

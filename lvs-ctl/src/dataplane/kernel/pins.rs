@@ -38,7 +38,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 25] = [
+pub(super) const SHAPES: [Shape; 26] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -118,6 +118,13 @@ pub(super) const SHAPES: [Shape; 25] = [
         value: None,
         places: Some(1),
     },
+    Shape {
+        name: name::SCRATCH6,
+        kind: MapType::PerCpuArray,
+        key: size_of::<u32>(),
+        value: None,
+        places: Some(1),
+    },
 ];
 
 const fn array(name: &'static str, value: usize, places: Option<usize>) -> Shape {
@@ -143,6 +150,14 @@ const fn prefix(hook: Hook) -> &'static str {
     match hook {
         Hook::Native => "link-native-",
         Hook::Generic => "link-generic-",
+    }
+}
+
+/// What the name of a program's pin begins with.
+const fn of_programs(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Native => "program-native-",
+        Hook::Generic => "program-generic-",
     }
 }
 
@@ -188,13 +203,22 @@ impl Pins {
         self.version.join(format!("{}{}", prefix(hook), as_file(interface)))
     }
 
+    /// Where a program of a hook is pinned.
+    pub(super) fn program(&self, hook: Hook, edition: &str, name: &str) -> PathBuf {
+        self.version.join(format!("{}{edition}-{name}", of_programs(hook)))
+    }
+
+    /// The pinned programs of a hook.
+    pub(super) fn programs(&self, hook: Hook) -> Result<Vec<PathBuf>, KernelError> {
+        let names = self.names()?.into_iter();
+        let names = names.filter(|name| name.starts_with(of_programs(hook)));
+        Ok(names.map(|name| self.version.join(name)).collect())
+    }
+
     /// Interfaces whose links are pinned, and on which hook.
     pub(super) fn links(&self) -> Result<Vec<(Hook, String)>, KernelError> {
-        let failed = |source| KernelError::file("read", &self.version, source);
         let mut links = Vec::new();
-        for entry in fs::read_dir(&self.version).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let name = name.to_string_lossy();
+        for name in self.names()? {
             for hook in [Hook::Native, Hook::Generic] {
                 links
                     .extend(name.strip_prefix(prefix(hook)).map(|name| (hook, as_interface(name))));
@@ -235,6 +259,13 @@ impl Pins {
             found if found == SHAPES.len() => Ok(Some(buckets)),
             _ => Err(KernelError::foreign(&self.version, "some of the maps are missing")),
         }
+    }
+
+    fn names(&self) -> Result<Vec<String>, KernelError> {
+        let failed = |source| KernelError::file("read", &self.version, source);
+        let entries = fs::read_dir(&self.version).map_err(failed)?;
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        entries.map(|entry| entry.map(name).map_err(failed)).collect()
     }
 
     /// Removes every pin, of other versions too: programs leave their interfaces, maps are freed.

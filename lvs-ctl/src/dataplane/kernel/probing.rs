@@ -26,6 +26,7 @@ use super::{
     load,
     mapped::Mapped,
     maps,
+    programs::PROBE,
 };
 use crate::{
     model::{DestAddr, ProbingStatus, ServiceId, StandIns},
@@ -87,7 +88,7 @@ impl Kernel {
     /// # Errors
     /// The device does not take the program.
     pub fn probe_by(&mut self, far: u32, stand_ins: StandIns) -> Result<(), KernelError> {
-        let program = load::xdp(&mut self.ebpf, load::PROBE)?;
+        let program = load::xdp(&mut self.ebpf, PROBE)?;
         // In the stack: whatever interface the real servers are behind takes what it sends.
         attach::patiently(program, PEER, Hook::Generic, attach::LEAVING)?;
         self.tunables.edit(0, |it: &mut map::Tunables| {

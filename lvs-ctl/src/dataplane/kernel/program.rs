@@ -4,7 +4,7 @@
 
 use aya::programs::Xdp;
 
-use super::{Kernel, KernelError, load};
+use super::{Kernel, KernelError, load, programs::DIRECTOR};
 
 impl Kernel {
     /// The program of the native hook.
@@ -12,7 +12,7 @@ impl Kernel {
     /// # Errors
     /// The object lacks it.
     pub fn program(&self) -> Result<&Xdp, KernelError> {
-        let program = self.ebpf.program("lvs").ok_or(KernelError::Missing("lvs"))?;
+        let program = self.ebpf.program(DIRECTOR).ok_or(KernelError::Missing(DIRECTOR))?;
         program.try_into().map_err(|error| KernelError::program(&error))
     }
 
@@ -21,6 +21,6 @@ impl Kernel {
     /// # Errors
     /// The object has no such program.
     pub fn program_mut(&mut self) -> Result<&mut Xdp, KernelError> {
-        load::xdp(&mut self.ebpf, "lvs")
+        load::xdp(&mut self.ebpf, DIRECTOR)
     }
 }
