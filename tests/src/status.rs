@@ -73,6 +73,13 @@ impl Status {
         found.and_then(|it| it["packets"].as_u64()).with_context(|| format!("no reason {name}"))
     }
 
+    /// Places in use in one of the data plane's tables.
+    pub fn used(&self, table: &str) -> Result<u64> {
+        let all = self.list("tables");
+        let found = all.iter().find(|it| it["name"] == table);
+        found.and_then(|it| it["used"].as_u64()).with_context(|| format!("no table {table}"))
+    }
+
     fn next_hop(&self, real: IpAddr) -> Result<&Value> {
         let (all, real) = (self.list("next_hops"), real.to_string());
         let found = all.iter().find(|it| it["dest"] == real.as_str());
