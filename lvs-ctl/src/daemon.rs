@@ -34,7 +34,7 @@ use crate::{
     config::Overrides,
     dataplane::{
         DataPlane as _,
-        kernel::{Kernel, load},
+        kernel::{Kernel, Whole, load},
     },
     director::{self, Director, Handle},
     health, held,
@@ -76,13 +76,16 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
         connections: setup.connections,
         connections6: setup.connections6,
     };
-    let mut kernel = Kernel::new(&options).with_context(privileges)?;
+    let mut kernel = Kernel::begin(&options).with_context(privileges)?;
+    let whole = kernel.whole();
     let placed = match interfaces.put_in_place(&mut kernel).await {
         Ok(()) => kernel.drop_other_links().map_err(anyhow::Error::from),
         refused => refused,
     };
     if let Err(error) = placed {
         if !kernel.is_adopted() {
+            // What it pins is not to come after the end.
+            whole.wait().ok();
             Kernel::detach(pin_dir).ok();
         }
         return Err(error);
@@ -100,9 +103,7 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
 
     let mut sweeper = kernel.sweeper();
     let signs = setup.passive.then(|| sweeper.signs());
-    let _sweeping = Sweeping::start(move || {
-        sweeper.sweep();
-    })?;
+    let _sweeping = Sweeping::start(move || sweeper.sweep().live)?;
     let host = director::ThisHost::new();
     let mut director = Director::new(kernel, Box::new(host), director::Options::default());
     director.keep_in(place::open_state(setup)?)?;
@@ -111,6 +112,7 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
         drop(handle);
         join(thread).await;
         if !adopted {
+            rest(whole).await.ok();
             Kernel::detach(pin_dir).ok();
             probing::remove(pin_dir).await.ok();
         }
@@ -122,6 +124,13 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     let ways = probing::ways(probing, &handle, told.clone());
     let following = tokio::spawn(interfaces.follow(links, handle.clone(), tell));
     let resolving = tokio::spawn(resolve::run(handle.clone(), resolver, told));
+    if let Err(error) = rest(whole).await {
+        if !adopted {
+            Kernel::detach(pin_dir).ok();
+            probing::remove(pin_dir).await.ok();
+        }
+        return Err(error);
+    }
     let board = health::Board::default();
     // Ends with the sweeper, which it hears of.
     if let Some(signs) = signs {
@@ -151,6 +160,12 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
     reloading.await.ok();
     join(thread).await;
     Ok(())
+}
+
+/// Waits for the rest of the program: of what is answered from now on, all holds.
+async fn rest(whole: Whole) -> anyhow::Result<()> {
+    let waited = tokio::task::spawn_blocking(move || whole.wait()).await?;
+    waited.context("cannot set the whole program up")
 }
 
 /// Answers until the process is told to stop.

@@ -1,6 +1,13 @@
 //! The controller goes and comes back; connections, rules and counters stay.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use lvs_common::ABI_VERSION;
 use lvs_tests::{client::Download, netns::Netns, prelude::*};
@@ -103,6 +110,49 @@ fn what_the_verifier_has_accepted_is_taken_over_unless_some_of_it_is_missing() {
     fs::remove_file(before.first().unwrap()).unwrap();
     assert_eq!((verified_at_a_restart(&mut cluster), programs()), (before.len(), before));
     assert_eq!(verified_at_a_restart(&mut cluster), 0);
+}
+
+#[test]
+fn requests_go_on_while_the_rest_of_the_program_comes_in() {
+    let mut cluster = Cluster::manual(Mode::Native);
+    for way in BOTH {
+        cluster.serve(way, "-u", 53, "-s rr");
+    }
+    let debug = ("LVS_LOG".to_owned(), "lvs_ctl::dataplane=debug".to_owned());
+    cluster.director.settings().environment.push(debug);
+    cluster.director.stop().unwrap();
+    cluster.director.shell("lvs-ctl detach --keep-rules").unwrap().ok().unwrap();
+
+    let Cluster { director, topology, .. } = &mut cluster;
+    let before = director.log().len();
+    let client = topology.host("client").client();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let impatient = client.clone().timeout(Duration::from_millis(300));
+            let answers = || {
+                let mut twice = BOTH.into_iter().chain(BOTH);
+                twice.all(|way| impatient.udp(way.to(53), b"?").is_ok()).then_some(())
+            };
+            eventually("both real servers of both ways answer", SOON, answers).unwrap();
+            let mut asked = 0;
+            while !over.load(Ordering::Relaxed) {
+                for way in BOTH {
+                    client.udp(way.to(53), b"?").unwrap();
+                    asked += 1;
+                }
+            }
+            asked
+        });
+        director.run().unwrap();
+        // The first of IPv6.
+        director.ipvsadm("-A -t [2001:db8:4::5]:80 -s rr").unwrap();
+        director.ipvsadm("-a -t [2001:db8:4::5]:80 -r [2001:db8:2::100]:80 -m").unwrap();
+        over.store(true, Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 0);
+    });
+    // The longest one came twice: first what connections of IPv4 need of it, then whole.
+    assert_eq!(director.log()[before..].matches("lvs_rest").count(), 2, "{}", director.log());
 }
 
 #[test]

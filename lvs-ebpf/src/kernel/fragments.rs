@@ -9,11 +9,12 @@ use aya_ebpf::{
 };
 use lvs_common::{
     net::{Addr6, Be32},
-    verdict::Verdict,
+    verdict::{Reason, Verdict},
 };
 use lvs_ebpf::{
     Connection,
     fragment::{self, Desk, Onward},
+    ip::Ip,
     packet::{Packet, Part},
     tables::Tables as _,
 };
@@ -42,7 +43,21 @@ pub(super) fn onward(context: *mut xdp_md) -> u32 {
     }
 }
 
-/// The same of IPv6.
+/// The way of a fragment where nothing is kept of datagrams: nobody can tell what one that is ours is part of.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lvs_lost(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(mut tables) = KernelTables::<Be32>::new(Some(&context)) else { return XDP_PASS };
+    let fragment = <Be32 as Ip>::fragment(&XdpFrame::new(&context));
+    let is_ours = fragment.is_ok_and(|fragment| {
+        tables.is_vip(fragment.destination) || tables.is_masqueraded(fragment.source)
+    });
+    let lost = Verdict::Drop(Reason::FragmentEarly);
+    settle(if is_ours { lost } else { Verdict::Pass(Reason::Fragment) }, &mut tables)
+}
+
+/// [`onward`] of IPv6.
 #[inline(always)]
 pub(super) fn onward6(context: *mut xdp_md) -> u32 {
     match lvs_fragment6(context) {

@@ -164,3 +164,7 @@ pub static TICK_SHIFT: Global<u32> = Global::new(0);
 /// 1 where the program runs in a generic hook.
 #[unsafe(no_mangle)]
 pub static GENERIC: Global<u32> = Global::new(0);
+
+/// 0 where the rest of the way has only what connections of IPv4 begin with: such a program is there soon.
+#[unsafe(no_mangle)]
+pub static WHOLE: Global<u32> = Global::new(1);

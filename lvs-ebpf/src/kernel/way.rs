@@ -24,7 +24,7 @@ use super::{
     family::Kept,
     fragments::{self, LOOKS},
     function::{Scratch, scratch},
-    maps::{self, GENERIC},
+    maps::{self, GENERIC, WHOLE},
     probe::{ASKS, asks, lvs_plaint, lvs_probed},
     way6::{self, ANEW6},
 };
@@ -94,7 +94,11 @@ pub(super) fn go_into<const PLACE: u32>(context: &XdpContext, next: u32) -> u32 
 #[inline(always)]
 pub fn rest(context: &XdpContext) -> u32 {
     let next = lvs_next();
-    let action = untagged(context, next & !STRIPPED);
+    let action = if WHOLE.load() != 0 {
+        untagged(context, next & !STRIPPED)
+    } else {
+        bare(context, next & !STRIPPED)
+    };
     if next & STRIPPED == 0 { action } else { lvs_restore(context.ctx, action) }
 }
 
@@ -140,6 +144,30 @@ fn untagged(context: &XdpContext, next: u32) -> u32 {
         action = lvs_tell(context.ctx, action ^ TELLS);
     }
     action
+}
+
+/// The same as far as the first moment of a director goes. What it has not is lost, as it was before there was
+/// a director, or the stack's where it is nobody's.
+// verifier: a function that is not reached is not looked at, from 6.8 on
+#[inline(always)]
+fn bare(context: &XdpContext, next: u32) -> u32 {
+    let mut action = next & !ASKS;
+    if action == BEGINS {
+        action = lvs_open();
+    }
+    if action == BEGUN {
+        action = lvs_send(context.ctx);
+    }
+    if action == WRAPS {
+        return go_into::<{ place::WRAP }>(context, 0);
+    }
+    if action == FRAGMENT {
+        return fragments::lvs_lost(context.ctx);
+    }
+    if action & TELLS != 0 {
+        return XDP_DROP;
+    }
+    if action <= XDP_REDIRECT { action } else { XDP_PASS }
 }
 
 /// The way of packets that are part of a connection.

@@ -19,7 +19,8 @@ use super::{
     clock::{self, Clock, Reading},
     mapped::Mapped,
     pins::{Pins, SHAPES},
-    programs::{self, Edition},
+    programs::{self, Edition, Place},
+    whole::Whole,
 };
 
 /// The object, built with the controller.
@@ -46,13 +47,27 @@ pub(super) struct Common {
     pub(super) shift: u32,
 }
 
+/// How much of the way an object's rest has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Bare,
+    Whole,
+}
+
 /// A loaded object, the settings and the clock.
 pub(super) struct Loaded {
     pub(super) ebpf: Ebpf,
+    pub(super) whole: Whole,
     pub(super) common: Common,
     pub(super) tunables: Mapped,
     pub(super) clock: Clock,
     pub(super) adopted: bool,
+}
+
+impl Common {
+    fn place(self, pins: &Pins, hook: Hook) -> Place {
+        Place { pins: pins.clone(), hook, edition: Edition::of(OBJECT, self) }
+    }
 }
 
 /// Loads the program over the pinned maps, which are made if there are none.
@@ -69,7 +84,11 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError
             shift,
         },
     };
-    let mut ebpf = program(pins, common, Hook::Native)?;
+    // What is adopted forwards already, with all there is to it.
+    let (mut ebpf, whole) = match adopted {
+        Some(_) => (program(pins, common, Hook::Native)?, Whole::default()),
+        None => begun(pins, common)?,
+    };
     let tunables =
         Mapped::new(fd(&ebpf, name::TUNABLES)?, size_of::<Tunables>() / size_of::<u64>())
             .map_err(|source| KernelError::call("mmap", name::TUNABLES, source))?;
@@ -80,12 +99,43 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Loaded, KernelError
     }
     let clock = clock.with(&tunables.read(0));
     let adopted = adopted.is_some();
-    Ok(Loaded { ebpf, common, tunables, clock, adopted })
+    Ok(Loaded { ebpf, whole, common, tunables, clock, adopted })
 }
 
 /// Loads the object over the pinned maps, with its programs ready to run.
 pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, KernelError> {
-    let generic = u32::from(hook == Hook::Generic);
+    let place = common.place(pins, hook);
+    let mut ebpf = object(&place, common, Extent::Whole)?;
+    place.fill(&mut ebpf)?;
+    trim();
+    Ok(ebpf)
+}
+
+/// The same of the native hook, as far as connections of IPv4 need it; the rest comes soon.
+pub(super) fn begun(pins: &Pins, common: Common) -> Result<(Ebpf, Whole), KernelError> {
+    let place = common.place(pins, Hook::Native);
+    let mut ebpf = object(&place, common, Extent::Bare)?;
+    place.begin(&mut ebpf)?;
+    let rest = move || {
+        let completed = place.complete(&mut object(&place, common, Extent::Whole)?);
+        trim();
+        completed
+    };
+    Ok((ebpf, Whole::after(rest)?))
+}
+
+/// Gives back to the system what loading took.
+fn trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a number, and may be called by any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+fn object(place: &Place, common: Common, extent: Extent) -> Result<Ebpf, KernelError> {
+    let generic = u32::from(place.hook == Hook::Generic);
+    let whole = u32::from(extent == Extent::Whole);
     let mut loader = EbpfLoader::new();
     loader
         .override_global("BUCKETS", &common.buckets, true)
@@ -94,14 +144,13 @@ pub(super) fn program(pins: &Pins, common: Common, hook: Hook) -> Result<Ebpf, K
         .override_global("SEED_B", &common.seed[1], true)
         .override_global("TICK_SHIFT", &common.shift, true)
         .override_global("GENERIC", &generic, true)
+        .override_global("WHOLE", &whole, true)
         .map_max_entries(name::CONNS, common.buckets)
         .map_max_entries(name::CONNS6, common.buckets6);
     for shape in &SHAPES {
-        loader.map_pin_path(shape.name, pins.map(shape.name));
+        loader.map_pin_path(shape.name, place.pins.map(shape.name));
     }
-    let mut ebpf = loader.load(OBJECT).map_err(|error| KernelError::load(&error))?;
-    programs::ready(&mut ebpf, pins, hook, &Edition::of(OBJECT, common))?;
-    Ok(ebpf)
+    loader.load(OBJECT).map_err(|error| KernelError::load(&error))
 }
 
 /// A program of the object.

@@ -23,6 +23,7 @@
 //! | [`early`] | fragments that come before the first |
 //! | `run` | a program run with a frame |
 //! | `programs` | those of the object: verified, or taken over from a former controller |
+//! | `whole` | a first start, and what comes a moment later |
 //! | `program` | the program itself, to be run by hand |
 
 pub mod attach;
@@ -48,6 +49,7 @@ mod signs;
 mod sweeps;
 mod templates;
 mod time;
+mod whole;
 
 use std::{collections::BTreeSet, net::IpAddr, path::Path, sync::Arc, time::Instant};
 
@@ -77,6 +79,7 @@ use crate::{
 pub use conntable::Swept;
 pub use error::KernelError;
 pub use time::Time;
+pub use whole::Whole;
 
 /// The data plane of one director.
 pub struct Kernel {
@@ -84,6 +87,7 @@ pub struct Kernel {
     planner: Planner,
     links: Links,
     ebpf: Ebpf,
+    whole: Whole,
     pins: Pins,
     common: Common,
     tunables: Arc<Mapped>,
@@ -103,11 +107,11 @@ pub struct Sweeper {
 }
 
 impl Kernel {
-    /// Loads the program, over the maps of a former controller if there are any.
+    /// As [`Self::new`]; what connections of IPv4 do not need may be still to come: see [`Whole`].
     ///
     /// # Errors
-    /// The kernel refused something, or what is pinned is of another version.
-    pub fn new(options: &Options) -> Result<Self, KernelError> {
+    /// As there.
+    pub fn begin(options: &Options) -> Result<Self, KernelError> {
         let pins = Pins::open(&options.pin_dir)?;
         let is_new = pins.inspect()?.is_none();
         let made = Self::over(options, pins);
@@ -119,7 +123,8 @@ impl Kernel {
     }
 
     fn over(options: &Options, pins: Pins) -> Result<Self, KernelError> {
-        let Loaded { mut ebpf, common, tunables, clock, adopted } = load::load(options, &pins)?;
+        let Loaded { mut ebpf, whole, common, tunables, clock, adopted } =
+            load::load(options, &pins)?;
         let tunables = Arc::new(tunables);
         let maps = Maps::new(&mut ebpf, common, Arc::clone(&tunables))?;
         let planner = Planner::adopt(maps.found()?);
@@ -132,6 +137,7 @@ impl Kernel {
             planner,
             links,
             ebpf,
+            whole,
             pins,
             common,
             tunables,
@@ -213,6 +219,7 @@ impl DataPlane for Kernel {
     }
 
     fn commit(&mut self, table: &Table, touched: &[ServiceId]) -> Result<(), DataPlaneError> {
+        self.suffice(table)?;
         let ops = {
             let maps = &self.maps;
             let cursor = |slot| maps.cursor(slot);

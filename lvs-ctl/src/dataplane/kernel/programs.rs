@@ -1,11 +1,18 @@
 //! The object's programs: those that a former controller of this build left, or else verified anew.
 //!
 //! The verifier takes most of a start's time. What it has accepted is pinned beside the maps, under a name
-//! that tells the object and the constants in it: whoever starts with the same has it at once.
+//! that tells the object and the constants in it: whoever starts with the same has it at once. At a first start
+//! it first looks at what connections of IPv4 need; see [`whole`](super::whole).
 
 #![forbid(unsafe_code)]
 
-use std::{fs, io, thread, time::Instant};
+use std::{
+    fs, io, panic,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
 
 use aya::{
     Ebpf,
@@ -30,14 +37,30 @@ pub(super) const PROBE: &str = "lvs_probe";
 /// The one that the verifier is at for longer than at all others together.
 const LONGEST: &str = "lvs_rest";
 
-/// The programs that `lvs` goes on in, and the first of their places: one a hook.
+/// The programs that `lvs` goes on in, and the first of their places, one a hook: each after those that it
+/// goes on in itself.
 const FURTHER: [(&str, u32); 5] = [
     (LONGEST, rest::REST),
-    ("lvs6", rest::KNOWN6),
     ("lvs_wrap", rest::WRAP),
     ("lvs_wrap6", rest::WRAP6),
+    ("lvs6", rest::KNOWN6),
     ("lvs_tagged", rest::TAGGED),
 ];
+
+/// All of a hook's but the one for health checks.
+const ALL: &[&str] = &[DIRECTOR, LONGEST, "lvs_wrap", "lvs_wrap6", "lvs6", "lvs_tagged"];
+/// Those that connections of IPv4 need, and health checks.
+const FIRST: &[&str] = &[DIRECTOR, LONGEST, "lvs_wrap", "lvs_tagged", PROBE];
+/// Those that come after them: the longest one once more, this time whole.
+const LATER: &[&str] = &[LONGEST, "lvs_wrap6", "lvs6"];
+
+/// The programs of one hook, and where they are pinned.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) pins: Pins,
+    pub(super) hook: Hook,
+    pub(super) edition: Edition,
+}
 
 /// What tells programs of one object with the same constants from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,20 +84,93 @@ impl Edition {
     }
 }
 
-/// Makes the programs of a hook ready to run, and lets them go on in each other.
-pub(super) fn ready(
-    ebpf: &mut Ebpf,
-    pins: &Pins,
-    hook: Hook,
-    edition: &Edition,
-) -> Result<(), KernelError> {
-    let is_taken = take(ebpf, pins, hook, edition)?;
-    if !is_taken {
-        verify_all(ebpf, hook)?;
+impl Place {
+    /// Whether a former controller of this build has left all programs here.
+    pub(super) fn is_filled(&self) -> bool {
+        ALL.iter().all(|name| self.path(name).exists())
     }
-    // Ends our hold of the map that these programs name: none can be loaded after it.
-    join(ebpf, u32::from(hook == Hook::Generic))?;
-    if is_taken { Ok(()) } else { keep(ebpf, pins, hook, edition) }
+
+    /// Makes all programs ready to run, and lets them go on in each other.
+    pub(super) fn fill(&self, ebpf: &mut Ebpf) -> Result<(), KernelError> {
+        let probe: &[_] = if self.hook == Hook::Native { &[PROBE] } else { &[] };
+        let names = [ALL, probe].concat();
+        if !self.is_filled() {
+            return self.make(ebpf, &names, &names);
+        }
+        for name in names {
+            let path = self.path(name);
+            if path.exists() {
+                take(xdp(ebpf, name)?, &path)?;
+            }
+        }
+        self.join(ebpf, ALL)
+    }
+
+    /// The same of those that connections of IPv4 need, out of an object whose rest is bare.
+    pub(super) fn begin(&self, ebpf: &mut Ebpf) -> Result<(), KernelError> {
+        let kept: Vec<_> = FIRST.iter().copied().filter(|name| *name != LONGEST).collect();
+        self.make(ebpf, FIRST, &kept)
+    }
+
+    /// The same of those that are missing then, out of an object that is whole.
+    pub(super) fn complete(&self, ebpf: &mut Ebpf) -> Result<(), KernelError> {
+        self.make(ebpf, LATER, LATER)
+    }
+
+    /// Has programs verified, and keeps some of them for the next controller.
+    fn make(
+        &self,
+        ebpf: &mut Ebpf,
+        names: &[&'static str],
+        kept: &[&'static str],
+    ) -> Result<(), KernelError> {
+        verify_all(ebpf, names)?;
+        // Ends our hold of the map that these programs name: none can be loaded after it.
+        self.join(ebpf, names)?;
+        for path in self.pins.programs(self.hook)? {
+            if !path.to_string_lossy().contains(&self.edition.0) {
+                unpin(&path)?;
+            }
+        }
+        for name in names {
+            let program = xdp(ebpf, name)?;
+            if program.fd().is_err() {
+                continue;
+            }
+            let path = self.path(name);
+            if path.exists() {
+                unpin(&path)?;
+            }
+            let pinned = program.pin(&path);
+            pinned.map_err(|error| KernelError::call("pin", name, io::Error::other(error)))?;
+            // What it was made of is not needed any more.
+            take(program, &path)?;
+            if !kept.contains(name) {
+                unpin(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the program go on in the further ones, in the places of its hook. An older program that is
+    /// still on an interface goes on in these from now on: what they leave for each other is pinned as well.
+    fn join(&self, ebpf: &mut Ebpf, names: &[&'static str]) -> Result<(), KernelError> {
+        let map = ebpf.take_map(name::REST).ok_or(KernelError::Missing(name::REST))?;
+        let failed = |error| KernelError::call("write", name::REST, io::Error::other(error));
+        let mut places = ProgramArray::try_from(map).map_err(failed)?;
+        for (name, first) in FURTHER.into_iter().filter(|(name, _)| names.contains(name)) {
+            let program = xdp(ebpf, name)?;
+            let program = program.fd().map_err(|error| KernelError::program(&error))?;
+            places
+                .set(first + u32::from(self.hook == Hook::Generic), program, 0)
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.pins.program(self.hook, &self.edition.0, name)
+    }
 }
 
 /// Hands a program to the kernel.
@@ -92,53 +188,32 @@ pub(super) fn verified(load: impl FnMut() -> Result<(), ProgramError>) -> Result
     loaded.map_err(|error| KernelError::program(&error))
 }
 
-/// Takes over what a former controller's verifier has accepted; false if that is not all.
-fn take(ebpf: &mut Ebpf, pins: &Pins, hook: Hook, edition: &Edition) -> Result<bool, KernelError> {
-    let path = |name| pins.program(hook, &edition.0, name);
-    if !needed().all(|name| path(name).exists()) {
-        return Ok(false);
-    }
-    for name in needed().chain([PROBE]).filter(|name| path(name).exists()) {
-        let path = path(name);
-        let taken = Xdp::from_pin(&path, XdpAttachType::Interface);
-        *xdp(ebpf, name)? = taken.map_err(|error| KernelError::foreign(&path, error))?;
-    }
-    Ok(true)
-}
-
-/// Pins what the verifier has accepted, in the place of what is of other editions.
-fn keep(ebpf: &mut Ebpf, pins: &Pins, hook: Hook, edition: &Edition) -> Result<(), KernelError> {
-    for path in pins.programs(hook)? {
-        fs::remove_file(&path).map_err(|source| KernelError::file("remove", &path, source))?;
-    }
-    for name in needed().chain([PROBE]) {
-        let program = xdp(ebpf, name)?;
-        if program.fd().is_ok() {
-            let path = pins.program(hook, &edition.0, name);
-            let pinned = program.pin(&path);
-            pinned.map_err(|error| KernelError::call("pin", name, io::Error::other(error)))?;
-        }
-    }
+/// Takes over a program that is pinned there.
+fn take(program: &mut Xdp, path: &Path) -> Result<(), KernelError> {
+    let taken = Xdp::from_pin(path, XdpAttachType::Interface);
+    *program = taken.map_err(|error| KernelError::foreign(path, error))?;
     Ok(())
 }
 
-/// Has the verifier look at all programs of a hook: at the longest one beside the others.
-fn verify_all(ebpf: &mut Ebpf, hook: Hook) -> Result<(), KernelError> {
-    let mut longest = None;
-    let mut others = Vec::new();
+fn unpin(path: &Path) -> Result<(), KernelError> {
+    fs::remove_file(path).map_err(|source| KernelError::file("remove", path, source))
+}
+
+/// Has the verifier look at programs, on all processors, the longest one first.
+fn verify_all(ebpf: &mut Ebpf, names: &[&'static str]) -> Result<(), KernelError> {
+    let mut programs = Vec::new();
     for (name, program) in ebpf.programs_mut() {
-        let Program::Xdp(program) = program else { continue };
-        match name {
-            LONGEST => longest = Some(program),
-            name if needed().any(|needed| needed == name) => others.push((name, program)),
-            PROBE if hook == Hook::Native => others.push((PROBE, program)),
+        match program {
+            Program::Xdp(program) if names.contains(&name) => programs.push((name, program)),
             _ => {}
         }
     }
-    let longest = longest.ok_or(KernelError::Missing(LONGEST))?;
-    thread::scope(|scope| {
-        let beside = scope.spawn(|| noted(LONGEST, longest));
-        for (name, program) in others {
+    programs.sort_unstable_by_key(|(name, _)| *name == LONGEST);
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(programs.len());
+    let programs = Mutex::new(programs);
+    let next = || programs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let work = || {
+        while let Some((name, program)) = next() {
             match noted(name, program) {
                 Err(error) if name == PROBE => {
                     tracing::warn!(%error, "no program for health checks through services");
@@ -146,7 +221,12 @@ fn verify_all(ebpf: &mut Ebpf, hook: Hook) -> Result<(), KernelError> {
                 done => done?,
             }
         }
-        beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        ended.map(|done| done.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
     })
 }
 
@@ -156,25 +236,6 @@ fn noted(name: &str, program: &mut Xdp) -> Result<(), KernelError> {
     let done = verify(program);
     tracing::debug!(name, took = ?begun.elapsed(), "verified");
     done
-}
-
-/// The programs without which nothing is forwarded.
-fn needed() -> impl Iterator<Item = &'static str> {
-    [DIRECTOR].into_iter().chain(FURTHER.map(|(name, _)| name))
-}
-
-/// Lets the program go on in the further ones, in the places of its hook. An older program that is
-/// still on an interface goes on in these from now on: what they leave for each other is pinned as well.
-fn join(ebpf: &mut Ebpf, hook: u32) -> Result<(), KernelError> {
-    let map = ebpf.take_map(name::REST).ok_or(KernelError::Missing(name::REST))?;
-    let failed = |error| KernelError::call("write", name::REST, io::Error::other(error));
-    let mut places = ProgramArray::try_from(map).map_err(failed)?;
-    for (name, first) in FURTHER {
-        let program = xdp(ebpf, name)?;
-        let program = program.fd().map_err(|error| KernelError::program(&error))?;
-        places.set(first + hook, program, 0).map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// The verifier breaks off with `EAGAIN` when a signal comes; libbpf tries as often.

@@ -30,6 +30,9 @@ pub struct Began {
     pub cpu: Duration,
 }
 
+/// Within which an answer comes if somebody forwards, on a busy machine.
+const GONE: Duration = Duration::from_millis(500);
+
 /// The DR cluster of the manual.
 pub struct Bed {
     director: Director,
@@ -79,6 +82,11 @@ impl Bed {
     pub fn first_start(&mut self) -> Result<Began> {
         ensure!(self.director.stop()?.success(), "the controller did not end well");
         self.director.shell("lvs-ctl detach --keep-rules")?.ok()?;
+        // The kernel takes the program off its interface a moment after its last pin has gone.
+        eventually("nobody answers", SOON, || match self.ask(GONE) {
+            Ok(Some(())) => None,
+            done => Some(done.map(drop)),
+        })??;
         let Self { director, socket, .. } = self;
         thread::scope(|scope| {
             let begun = Instant::now();
