@@ -103,7 +103,7 @@ async fn control(start: &Start, listener: UnixListener) -> anyhow::Result<()> {
 
     let mut sweeper = kernel.sweeper();
     let signs = setup.passive.then(|| sweeper.signs());
-    let _sweeping = Sweeping::start(move || sweeper.sweep().live)?;
+    let _sweeping = Sweeping::start(move || sweeper.sweep().has_templates())?;
     let host = director::ThisHost::new();
     let mut director = Director::new(kernel, Box::new(host), director::Options::default());
     director.keep_in(place::open_state(setup)?)?;

@@ -13,10 +13,12 @@ use nix::time::{ClockId, clock_gettime};
 /// From one sweep to the next, at least. The program itself never uses a connection whose time is over;
 /// what waits for the sweep is the count of a real server's connections.
 const PERIOD: Duration = Duration::from_secs(1);
-/// From a sweep that found connections to the next: at most, and as many times as long as it took.
-const BUSY: (Duration, u32) = (Duration::from_secs(4), 64);
-/// The same of a sweep that found none.
-const IDLE: (Duration, u32) = (Duration::from_secs(16), 256);
+/// At most: a template may come with a second to live, and the program goes by it for two seconds more.
+const LONGEST: Duration = Duration::from_secs(3);
+/// The same while there are templates, which a sweep is to prolong in these two seconds.
+const LONGEST_OF_TEMPLATES: Duration = Duration::from_millis(1500);
+/// A pause is so many times as long as the sweep before it took of a processor.
+const TIMES: u32 = 64;
 
 /// The sweeping thread, which ends when this is dropped.
 pub struct Sweeping {
@@ -25,19 +27,18 @@ pub struct Sweeping {
 }
 
 impl Sweeping {
-    /// Calls `sweep`, which tells how many connections there are, every second; less often if that takes
-    /// long.
+    /// Calls `sweep`, which tells whether there are templates, every second; less often if it takes long.
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn start(mut sweep: impl FnMut() -> u64 + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(mut sweep: impl FnMut() -> bool + Send + 'static) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("sweeper".into()).spawn(move || {
             let mut pause = PERIOD;
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 let begun = spent();
-                let live = sweep();
-                pause = pause_after(spent().saturating_sub(begun), live);
+                let longest = if sweep() { LONGEST_OF_TEMPLATES } else { LONGEST };
+                pause = pause_after(spent().saturating_sub(begun), longest);
             }
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -54,10 +55,9 @@ impl Drop for Sweeping {
     }
 }
 
-/// How long to wait after a sweep that took so much of a processor's time and left so many connections.
-fn pause_after(took: Duration, live: u64) -> Duration {
-    let (longest, times) = if live == 0 { IDLE } else { BUSY };
-    took.saturating_mul(times).clamp(PERIOD, longest)
+/// How long to wait after a sweep that took so much of a processor's time.
+fn pause_after(took: Duration, longest: Duration) -> Duration {
+    took.saturating_mul(TIMES).clamp(PERIOD, longest)
 }
 
 /// The processor's time that this thread has had.
@@ -71,8 +71,9 @@ mod tests {
 
     #[test]
     fn a_long_sweep_is_followed_by_a_longer_pause() {
-        let after = |live| move |took| pause_after(Duration::from_millis(took), live).as_millis();
-        assert_eq!([0, 3, 20, 60, 300].map(after(1)), [1000, 1000, 1280, 3840, 4000]);
-        assert_eq!([0, 3, 20, 60, 300].map(after(0)), [1000, 1000, 5120, 15_360, 16_000]);
+        let after =
+            |longest| move |took| pause_after(Duration::from_millis(took), longest).as_millis();
+        assert_eq!([0, 3, 20, 40, 300].map(after(LONGEST)), [1000, 1000, 1280, 2560, 3000]);
+        assert_eq!([3, 20, 40].map(after(LONGEST_OF_TEMPLATES)), [1000, 1280, 1500]);
     }
 }

@@ -58,6 +58,14 @@ pub struct Swept {
     pub states: [u64; 16],
 }
 
+impl Swept {
+    /// Whether there are templates among what stays.
+    #[must_use]
+    pub fn has_templates(&self) -> bool {
+        self.live > self.states.iter().sum()
+    }
+}
+
 impl ConnTable {
     /// Over the tables and three more maps.
     pub(super) fn new(
