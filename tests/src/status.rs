@@ -80,6 +80,12 @@ impl Status {
         found.and_then(|it| it["used"].as_u64()).with_context(|| format!("no table {table}"))
     }
 
+    /// How often the connection tables were swept.
+    pub fn sweeps(&self) -> Result<u32> {
+        let runs = self.0["sweeps"]["runs"].as_u64().context("no sweep yet")?;
+        Ok(runs.try_into()?)
+    }
+
     fn next_hop(&self, real: IpAddr) -> Result<&Value> {
         let (all, real) = (self.list("next_hops"), real.to_string());
         let found = all.iter().find(|it| it["dest"] == real.as_str());

@@ -225,8 +225,10 @@ fn verify_all(ebpf: &mut Ebpf, names: &[&'static str]) -> Result<(), KernelError
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.map(|done| done.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
+        let end = |worker: thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        };
+        workers.into_iter().try_for_each(end)
     })
 }
 

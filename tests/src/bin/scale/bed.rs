@@ -127,6 +127,11 @@ impl Bed {
         })
     }
 
+    /// Sweeps of the controller so far.
+    pub fn sweeps(&self) -> Result<u32> {
+        self.director.status()?.sweeps()
+    }
+
     /// Fails unless the director has so many connections, and one that it had before.
     pub fn knows(&self, connections: u32) -> Result<()> {
         let used = |status: &Status| status.used("connections").ok();

@@ -87,12 +87,13 @@ fn large(bed: &mut Bed, connections: u32, report: &mut Report) -> Result<()> {
         let took = table.fill(filled..target - 1)?;
         filled = target - 1;
         eprintln!("scale: {target} connections, {took:.1?}");
+        let before = bed.sweeps()?;
         let usage = Usage::over(bed.pid()?, WINDOW)?;
-        report.share(
-            &format!("CPU, {target} connections: the sweeper"),
-            usage.sweeper,
-            Some(share),
-        );
+        let sweeps = (bed.sweeps()? - before).max(1);
+        let name = format!("CPU, {target} connections: the sweeper");
+        report.share(&name, usage.sweeper, Some(share));
+        let sweep = usage.swept.as_secs_f64() * 1e3 / f64::from(sweeps);
+        report.number(&format!("{name}, ms a sweep"), sweep, None);
     }
     let usage = Usage::over(bed.pid()?, Duration::ZERO)?;
     memory(report, &format!("a table for {size}, full"), &usage);

@@ -15,6 +15,8 @@ pub struct Usage {
     pub process: f64,
     /// The same of the thread that sweeps.
     pub sweeper: f64,
+    /// What that thread has had of a processor.
+    pub swept: Duration,
     /// Memory of its own that is resident, MB.
     pub own_mb: f64,
     /// Memory of maps that it has mapped, MB.
@@ -34,10 +36,12 @@ impl Usage {
         thread::sleep(window);
         let (took, after) = (begun.elapsed(), Spent::of(pid)?);
         let share = |spent: Duration| 100.0 * spent.as_secs_f64() / took.as_secs_f64();
+        let swept = after.sweeper.saturating_sub(before.sweeper);
         let (own_mb, mapped_mb) = memory(pid)?;
         Ok(Self {
             process: share(after.process.saturating_sub(before.process)),
-            sweeper: share(after.sweeper.saturating_sub(before.sweeper)),
+            sweeper: share(swept),
+            swept,
             own_mb,
             mapped_mb,
         })
