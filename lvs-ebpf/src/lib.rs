@@ -46,7 +46,7 @@ pub use self::{
     probe::Probes,
 };
 use crate::{
-    fragment::{Desk, Onward, onward},
+    fragment::{Left, Onward, onward},
     ip::Ip,
     packet::{Packet, Part},
     tables::Tables,
@@ -74,60 +74,6 @@ pub fn direct<F: Frame, T: Tables>(frame: &mut F, tables: &mut T) -> Verdict {
     }
     account::verdict(verdict, tables);
     verdict
-}
-
-/// The way of a fragment.
-#[inline(always)]
-fn fragment<F: Frame, T: Tables>(
-    frame: &mut F,
-    begins_datagram: &mut bool,
-    tables: &mut T,
-) -> Step<T::Address> {
-    let mut left = Left::default();
-    let onward = onward(frame, &mut left, tables);
-    match (onward, left) {
-        (Onward::Looks, Left { packet: Some(packet), .. }) => {
-            *begins_datagram = packet.part == Part::First;
-            way(frame, &packet, tables).unwrap_or_else(Step::Done)
-        }
-        (Onward::Request, Left { packet: Some(packet), connection: Some(connection), .. }) => {
-            send(frame, &packet, connection, tables)
-        }
-        (Onward::Reply, Left { packet: Some(packet), address: Some(address), .. }) => {
-            Step::Done(give_back(frame, &packet, address, tables))
-        }
-        (Onward::Early, _) => Step::Done(Verdict::Drop(Reason::FragmentEarly)),
-        (Onward::Passed(reason), _) => Step::Done(Verdict::Pass(reason)),
-        (Onward::Dropped(reason), _) => Step::Done(Verdict::Drop(reason)),
-        _ => Step::Done(Verdict::Drop(Reason::Broken)),
-    }
-}
-
-/// What a fragment's first steps leave.
-struct Left<A> {
-    packet: Option<Packet<A>>,
-    connection: Option<Connection>,
-    address: Option<A>,
-}
-
-impl<A> Default for Left<A> {
-    fn default() -> Self {
-        Self { packet: None, connection: None, address: None }
-    }
-}
-
-impl<A> Desk<A> for Left<A> {
-    fn packet(&mut self, packet: Packet<A>) {
-        self.packet = Some(packet);
-    }
-
-    fn connection(&mut self, connection: Connection) {
-        self.connection = Some(connection);
-    }
-
-    fn address(&mut self, address: A) {
-        self.address = Some(address);
-    }
 }
 
 /// How far a packet has come.
@@ -192,6 +138,33 @@ pub fn wrap<F: Frame, T: Tables>(
     tables: &mut T,
 ) -> Verdict {
     forward::tun::send(frame, packet, connection, tables).unwrap_or_else(|refused| refused)
+}
+
+/// The way of a fragment.
+#[inline(always)]
+fn fragment<F: Frame, T: Tables>(
+    frame: &mut F,
+    begins_datagram: &mut bool,
+    tables: &mut T,
+) -> Step<T::Address> {
+    let mut left = Left::default();
+    let onward = onward(frame, &mut left, tables);
+    match (onward, left) {
+        (Onward::Looks, Left { packet: Some(packet), .. }) => {
+            *begins_datagram = packet.part == Part::First;
+            way(frame, &packet, tables).unwrap_or_else(Step::Done)
+        }
+        (Onward::Request, Left { packet: Some(packet), connection: Some(connection), .. }) => {
+            send(frame, &packet, connection, tables)
+        }
+        (Onward::Reply, Left { packet: Some(packet), address: Some(address), .. }) => {
+            Step::Done(give_back(frame, &packet, address, tables))
+        }
+        (Onward::Early, _) => Step::Done(Verdict::Drop(Reason::FragmentEarly)),
+        (Onward::Passed(reason), _) => Step::Done(Verdict::Pass(reason)),
+        (Onward::Dropped(reason), _) => Step::Done(Verdict::Drop(reason)),
+        _ => Step::Done(Verdict::Drop(Reason::Broken)),
+    }
 }
 
 /// Sends a reply's later fragment to the client, from the address that it called.

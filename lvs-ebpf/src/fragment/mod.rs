@@ -10,6 +10,7 @@
 //!
 //! IPVS puts datagrams together before it looks at them; its counts are kept: a datagram is one packet.
 
+mod left;
 mod trace;
 
 use lvs_common::{
@@ -20,7 +21,10 @@ use lvs_common::{
     wire::{Chunk, Frame, Sctp, Tcp, Udp},
 };
 
-pub use self::trace::{Trace, trace};
+pub use self::{
+    left::Left,
+    trace::{Trace, trace},
+};
 use crate::{
     account,
     connection::Connection,

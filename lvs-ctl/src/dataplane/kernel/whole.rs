@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn everybody_waits_for_the_rest_once() {
         let (go, gone) = mpsc::channel::<()>();
-        let whole = Whole::after(move || gone.recv().map_err(|_| KernelError::Missing("go")))
+        let whole = Whole::after(move || gone.recv().map_err(|_gone| KernelError::Missing("go")))
             .expect("a thread");
         assert!(!whole.is_here());
         let other = whole.clone();
