@@ -144,10 +144,9 @@ impl<S: Scan> Steps for Sweep<S> {
             let position = (number as u32).wrapping_mul(STRIDE).wrapping_add(ahead);
             let entry = &entries[pool.index(position)];
             let load = &loads[entry.dest as usize & (MAX_DESTS - 1)];
-            // Behind the last one there is none to be chosen: all ones, or none.
-            let is_there = atomic::veil(
-                (i64::from(position).wrapping_sub(i64::from(pool.len())) >> 63) as u64,
-            );
+            // Behind the last one there is none to be chosen: 1 or 0, spread over all bits.
+            let is_there = u64::from(position).wrapping_sub(pool.len().into()) >> 63;
+            let is_there = atomic::veil(0u64.wrapping_sub(is_there));
             let weight = entry.weight & is_there as u32;
             found = self.0.visit::<Moved>(position, of(load, weight));
         }
