@@ -24,7 +24,7 @@ const KEYS: &[(&str, &str)] = &[
     ("api", START),
     ("metrics", START),
     ("health", START),
-    ("hook", START),
+    ("hook", RELOAD),
     ("timeouts", RELOAD),
     ("tunables", RELOAD),
     ("mark", RELOAD),
