@@ -6,6 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
 
+mod ipvs;
+
 /// Measure the packet program: nanoseconds a packet, beside those of a minimal one
 ///
 /// Feeds packets to the program inside the kernel and takes off what the feeding costs. Fails
@@ -62,6 +64,12 @@ enum Part {
     },
     /// Measure new connections under every scheduler, for several numbers of real servers
     Schedulers(Measure),
+    /// Measure the kernel's IPVS and the director side by side, on Debian's kernel under QEMU
+    ///
+    /// Guest instructions a packet, and packets a second of a guest that does one a nanosecond: plain forwarding, and DR,
+    /// NAT and TUN by either, of one flow, of many, and of new ones only; to a real server that makes packets of the
+    /// kernel's of what arrives, and to one that does not. Takes five minutes. See docs/performance.md.
+    Ipvs(ipvs::Ipvs),
     /// Show what has become of the costs from one run to another
     Compare {
         /// The folder of results to compare to: docs/bench/…
@@ -80,6 +88,7 @@ impl Verb for Bench {
             Some(Part::Schedulers(measure)) => measure.run("schedulers", "-schedulers"),
             Some(Part::Control { runs }) => control(runs),
             Some(Part::Scale { json, connections }) => scale(json, connections),
+            Some(Part::Ipvs(ipvs)) => ipvs.run(),
             Some(Part::Compare { before, after }) => {
                 quietly(Command::new(program()?).arg("compare").args([before, after]))
             }

@@ -1,9 +1,18 @@
 //! Programs of `cargo xtask bench`, in an object of their own: the feeder that measures another
-//! program, and the yardstick that it is measured by.
+//! program, the yardstick that it is measured by, and the ends of a director's way.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}
+
+#[cfg(target_arch = "bpf")]
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the macro's signature; parts of words are taken"
+)]
+mod ends;
 
 #[cfg(target_arch = "bpf")]
 #[expect(

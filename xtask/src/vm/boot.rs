@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::image::Image;
-use crate::{bpf_cargo::find_program, steps::Tally};
+use super::{Clock, image::Image};
+use crate::bpf_cargo::find_program;
 
 /// The emulator; its package comes by setup.
 pub(super) const QEMU: &str = "qemu-system-x86_64";
@@ -23,15 +23,16 @@ const KILL: i32 = 9;
 const KERNEL: &str =
     "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=reliable";
 
-/// Boots and passes on what the guest's commands print, to the end.
+/// Boots and shows each line that the guest's commands print, to the end.
 pub(super) fn boot(
     image: &Image,
+    clock: Clock,
     job: &Path,
     console: &Path,
     limit: Duration,
-    tally: &mut Tally,
+    each: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut child = qemu(image, job, console, limit)?
+    let mut child = qemu(image, clock, job, console, limit)?
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -39,9 +40,7 @@ pub(super) fn boot(
     let output = child.stdout.take().context("its output is piped")?;
     for line in BufReader::new(output).split(b'\n') {
         let line = line.context("cannot read the guest's output")?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        tally.read(&line);
+        each(&String::from_utf8_lossy(&line));
     }
     let status = child.wait()?;
     // `timeout` ends as it ended the guest.
@@ -56,12 +55,25 @@ pub(super) fn boot(
     Ok(())
 }
 
-fn qemu(image: &Image, job: &Path, console: &Path, limit: Duration) -> Result<Command> {
+fn qemu(
+    image: &Image,
+    clock: Clock,
+    job: &Path,
+    console: &Path,
+    limit: Duration,
+) -> Result<Command> {
+    let processors = match clock {
+        Clock::Own => ["-accel", "tcg,thread=multi", "-smp", "2"].as_slice(),
+        Clock::Instructions => {
+            &["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"]
+        }
+    };
     let qemu = find_program(QEMU).with_context(|| format!("{QEMU} is not there"))?;
     let mut command = Command::new("timeout");
     command.args(["--signal=KILL", &limit.as_secs().to_string()]).arg(qemu);
     command
-        .args(["-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", "3072"])
+        .args(processors)
+        .args(["-cpu", "max,la57=off", "-m", "3072"])
         .args(["-nodefaults", "-no-reboot", "-display", "none", "-net", "none"])
         .args(["-append", KERNEL])
         .arg("-kernel")

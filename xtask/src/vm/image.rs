@@ -26,8 +26,8 @@ pub(super) struct Image {
     pub(super) initramfs: PathBuf,
 }
 
-/// Writes it, in a moment.
-pub(super) fn build(kernel: &Kernel, directory: &Path) -> Result<Image> {
+/// Writes it, in a moment, with these modules beside those that every guest has.
+pub(super) fn build(kernel: &Kernel, more: &[&str], directory: &Path) -> Result<Image> {
     let mut archive = Archive::default();
     for directory in DIRECTORIES {
         archive.directory(directory);
@@ -38,7 +38,7 @@ pub(super) fn build(kernel: &Kernel, directory: &Path) -> Result<Image> {
         archive.link(&format!("bin/{applet}"), "busybox");
     }
     let mut order = String::new();
-    for module in modules::in_order(&kernel.modules)? {
+    for module in modules::in_order(&kernel.modules, more)? {
         let name = module.file_name().and_then(|name| name.to_str()).context("a module's name")?;
         archive.file(&format!("modules/{name}"), &read(&module)?);
         order.extend([name, "\n"]);

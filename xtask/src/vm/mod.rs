@@ -33,19 +33,38 @@ const KEPT: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTC", "C
 /// A guest, ready to boot.
 pub(crate) struct Guest {
     image: Image,
+    clock: Clock,
     directory: PathBuf,
+}
+
+/// What a guest's time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// This machine's; it has two processors.
+    Own,
+    /// The instructions of its one processor: a nanosecond each, whatever this machine does meanwhile.
+    Instructions,
 }
 
 impl Guest {
     /// A guest with Debian's kernel of this version (`6.1`), downloaded if it is not there yet.
     pub(crate) fn new(version: &str) -> Result<Self> {
+        Self::make(version, Clock::Own, &[])
+    }
+
+    /// The same, whose clock counts its instructions, and which has these modules as well.
+    pub(crate) fn counting(version: &str, modules: &[&str]) -> Result<Self> {
+        Self::make(version, Clock::Instructions, modules)
+    }
+
+    fn make(version: &str, clock: Clock, modules: &[&str]) -> Result<Self> {
         let directory = workspace::target()?.join("vm");
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         let kernel = Kernel::get(version, &directory)?;
-        let image = image::build(&kernel, &directory)?;
-        println!("vm: kernel {}, on {}", kernel.release, directory.display());
-        Ok(Self { image, directory })
+        let image = image::build(&kernel, modules, &directory)?;
+        eprintln!("vm: kernel {}, on {}", kernel.release, directory.display());
+        Ok(Self { image, clock, directory })
     }
 
     /// Boots it, runs the commands of each lane one after the other, whether they fail or not, all lanes at the same
@@ -59,12 +78,28 @@ impl Guest {
         limit: Duration,
         tally: &mut Tally,
     ) -> Result<()> {
+        self.listen(lanes, limit, &mut |line| {
+            println!("{line}");
+            tally.read(line);
+        })
+    }
+
+    /// The same, showing each line.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn listen(
+        &self,
+        lanes: &[Vec<Command>],
+        limit: Duration,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<()> {
         // Others may run at the same time.
         let job = self.directory.join(format!("job-{}", std::process::id()));
         fs::create_dir(&job)?;
         fs::write(job.join("script"), script(lanes)?)?;
         let console = self.directory.join("console");
-        let booted = boot::boot(&self.image, &job, &console, limit, tally);
+        let booted = boot::boot(&self.image, self.clock, &job, &console, limit, each);
         let status = fs::read_to_string(job.join("status"));
         fs::remove_dir_all(&job)?;
         booted?;

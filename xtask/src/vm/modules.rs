@@ -57,12 +57,12 @@ const WANTED: &[&str] = &[
     "nft_compat",
 ];
 
-/// The files of all wanted modules below a directory, in an order in which they can be loaded.
-pub(super) fn in_order(below: &Path) -> Result<Vec<PathBuf>> {
+/// The files of all wanted modules below a directory, and of these, in an order in which they can be loaded.
+pub(super) fn in_order(below: &Path, more: &[&str]) -> Result<Vec<PathBuf>> {
     let mut files = BTreeMap::new();
     find(below, &mut files)?;
     let mut order = Sorting { files, seen: BTreeSet::new(), order: Vec::new() };
-    for name in WANTED {
+    for name in WANTED.iter().chain(more) {
         order.add(name)?;
     }
     Ok(order.order)

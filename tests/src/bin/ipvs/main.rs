@@ -1,0 +1,56 @@
+//! The director beside the kernel's own IPVS: what a packet costs, in one run and one topology, the same commands
+//! typed to both. `cargo xtask bench ipvs` builds this and runs it in a guest whose clock counts its instructions.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `bed` | three hosts in a row, and what ends packets at the last one |
+//! | `frame` | what is sent, and what has to arrive |
+//! | `programs` | the source of frames, and the programs at its other end |
+//! | `cases` | the lines of the table, and measuring them |
+//! | `report` | the table |
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "the table is what the program is for")]
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+mod bed;
+mod cases;
+mod frame;
+mod programs;
+mod report;
+
+use cases::{Bench, By};
+
+/// Measures the director beside the kernel's IPVS, in a lab of its own. Needs root.
+#[derive(Parser)]
+#[command(name = "lvs-ipvs")]
+struct Arguments {
+    /// The object with the source and the sinks
+    #[arg(long, value_name = "FILE")]
+    programs: PathBuf,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Packets a round, a power of two; seven rounds count
+    #[arg(long, default_value_t = 4096)]
+    round: u32,
+    /// Only what this one forwards
+    #[arg(long)]
+    by: Option<By>,
+}
+
+fn main() -> Result<()> {
+    let Arguments { programs, json, round, by } = Arguments::parse();
+    let object =
+        fs::read(&programs).with_context(|| format!("cannot read {}", programs.display()))?;
+    let report = Bench::new(&object, round)?.run(by)?;
+    if json {
+        println!("{:#}", report.json());
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}

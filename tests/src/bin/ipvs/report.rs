@@ -1,0 +1,197 @@
+//! The table.
+
+use std::{fmt, fs};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cases::{By, Method, Sink},
+    programs::Flows,
+};
+
+/// A case, measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Who forwarded.
+    pub by: By,
+    /// By which method; a router and the floor have none.
+    pub method: Option<Method>,
+    /// Packets of which flows.
+    pub flows: Flows,
+    /// What ended them.
+    pub sink: Sink,
+    /// Of the guest, a packet, from the source to the sink.
+    pub instructions: f64,
+}
+
+/// All that was measured.
+pub struct Report {
+    packets: u32,
+    rows: Vec<Row>,
+}
+
+/// What the director is to need for a packet of an established connection, at most.
+const TARGETS: [(Method, Sink, f64); 4] = [
+    (Method::Dr, Sink::Packets, 8_500.0),
+    (Method::Dr, Sink::Frames, 2_400.0),
+    (Method::Nat, Sink::Packets, 8_700.0),
+    (Method::Nat, Sink::Frames, 2_600.0),
+];
+
+/// Nanoseconds in a second: instructions of the guest's processor, too.
+const RATE: f64 = 1e9;
+
+impl Row {
+    fn per_second(&self) -> f64 {
+        RATE / self.instructions
+    }
+
+    /// Its line: what is compared.
+    fn line(&self) -> (Option<Method>, Flows) {
+        (self.method, self.flows)
+    }
+
+    fn target(&self) -> Option<f64> {
+        let is_ours = self.by == By::Director && self.flows != Flows::Ever;
+        let of = |(method, sink, _): &(Method, Sink, f64)| {
+            Some(*method) == self.method && *sink == self.sink
+        };
+        TARGETS.iter().find(|target| is_ours && of(target)).map(|(.., most)| *most)
+    }
+}
+
+impl Report {
+    /// Of so many packets a case.
+    pub fn new(packets: u32, rows: Vec<Row>) -> Self {
+        Self { packets, rows }
+    }
+
+    /// For programs to read.
+    pub fn json(&self) -> Value {
+        let row = |row: &Row| {
+            json!({
+                "by": by(row.by),
+                "method": row.method.map(Method::name),
+                "flows": match row.flows { Flows::Some(flows) => Some(flows), Flows::Ever => None },
+                "new_connections": row.flows == Flows::Ever,
+                "sink": match row.sink { Sink::Packets => "packets", Sink::Frames => "frames" },
+                "instructions": row.instructions.round(),
+                "packets_per_second": row.per_second().round(),
+                "ipvs_to_this": self.ratio(row).map(|ratio| (ratio * 100.0).round() / 100.0),
+                "target": row.target(),
+            })
+        };
+        json!({
+            "kernel": kernel(),
+            "packets": self.packets,
+            "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+        })
+    }
+
+    fn find(&self, by: By, line: (Option<Method>, Flows), sink: Sink) -> Option<&Row> {
+        self.rows.iter().find(|row| (row.by, row.line(), row.sink) == (by, line, sink))
+    }
+
+    /// How many times as much IPVS needs to the same sink; to one of frames, or to the other if that is less: its packets
+    /// are the kernel's already, and some are copied to become frames.
+    fn ratio(&self, row: &Row) -> Option<f64> {
+        let sinks = [Sink::Packets, row.sink];
+        let ipvs = sinks.iter().filter_map(|sink| self.find(By::Ipvs, row.line(), *sink));
+        let least = ipvs.map(|ipvs| ipvs.instructions).reduce(f64::min)?;
+        (row.by == By::Director).then_some(least / row.instructions)
+    }
+
+    /// The lines of a table, each once, in the order of measuring.
+    fn lines(&self) -> Vec<(By, (Option<Method>, Flows))> {
+        let mut lines = Vec::new();
+        for row in self.rows.iter().filter(|row| row.by != By::Director) {
+            if !lines.contains(&(row.by, row.line())) {
+                lines.push((row.by, row.line()));
+            }
+        }
+        lines
+    }
+
+    fn table(&self, f: &mut fmt::Formatter<'_>, sink: Sink) -> fmt::Result {
+        let head = ["", "IPVS", "packets/s", "director", "packets/s", "IPVS/director", "target"];
+        let [what, numbers @ ..] = head;
+        writeln!(f, "{what:<26}{}", numbers.map(|number| format!("{number:>14}")).concat())?;
+        for (by, line) in self.lines() {
+            let theirs = self.find(by, line, sink);
+            let ours = if by == By::Ipvs { self.find(By::Director, line, sink) } else { None };
+            let rate = |row: Option<&Row>| row.map(|row| format!("{:.0}", row.per_second()));
+            let count = |row: Option<&Row>| row.map(|row| format!("{:.0}", row.instructions));
+            let numbers = [
+                count(theirs),
+                rate(theirs),
+                count(ours),
+                rate(ours),
+                ours.and_then(|ours| self.ratio(ours)).map(|ratio| format!("{ratio:.2}")),
+                ours.and_then(|ours| ours.target().map(|most| verdict(ours.instructions, most))),
+            ];
+            let numbers = numbers.map(|number| format!("{:>14}", number.unwrap_or_default()));
+            writeln!(f, "{:<26}{}", name(by, line), numbers.concat().trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Linux {}, emulated: one processor, 10⁹ instructions a second", kernel())?;
+        writeln!(
+            f,
+            "instructions a packet, {} packets a case: source, director and sink",
+            self.packets
+        )?;
+        writeln!(f, "\nto a sink that makes packets of the kernel's of frames, and drops them")?;
+        self.table(f, Sink::Packets)?;
+        writeln!(
+            f,
+            "\nto a sink that drops frames; the ratio is to what IPVS needs at the better of both"
+        )?;
+        self.table(f, Sink::Frames)
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sink = match self.sink {
+            Sink::Packets => "packets",
+            Sink::Frames => "frames",
+        };
+        let (by, name) = (by(self.by), name(self.by, self.line()));
+        write!(f, "{by}, {name}, {sink}: {:.0}", self.instructions)
+    }
+}
+
+fn name(by: By, (method, flows): (Option<Method>, Flows)) -> String {
+    let what = match by {
+        By::Router => "plain forwarding",
+        By::Floor => "a program that redirects",
+        By::Ipvs | By::Director => method.map_or("", Method::name),
+    };
+    match flows {
+        Flows::Some(1) => what.to_owned(),
+        Flows::Some(flows) => format!("{what}, {flows} flows"),
+        Flows::Ever => format!("{what}, new connections"),
+    }
+}
+
+const fn by(by: By) -> &'static str {
+    match by {
+        By::Router => "router",
+        By::Ipvs => "ipvs",
+        By::Director => "director",
+        By::Floor => "floor",
+    }
+}
+
+fn verdict(found: f64, most: f64) -> String {
+    format!("{} {most:.0}", if found <= most { "≤" } else { "not ≤" })
+}
+
+fn kernel() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.trim().to_owned()
+}
