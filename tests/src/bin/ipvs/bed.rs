@@ -87,11 +87,13 @@ impl Bed {
         self.0.host("servers").netns()
     }
 
-    /// Starts our controller on both interfaces.
+    /// Starts our controller on both interfaces, with room for all connections that are opened.
     pub fn controller(&self) -> Result<Director> {
         let host = self.0.host("director");
         let interfaces = ["eth0", "eth1"].map(String::from).to_vec();
-        Director::start_with(host, Settings { interfaces, ..Settings::new(host, Mode::Native) })
+        let arguments = ["--connections", "524288"].map(String::from).to_vec();
+        let settings = Settings { interfaces, arguments, ..Settings::new(host, Mode::Native) };
+        Director::start_with(host, settings)
     }
 
     /// Packets that have come to the real server.

@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
     /// Packets a round, a power of two; seven rounds count
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 2048)]
     round: u32,
     /// Only what this one forwards
     #[arg(long)]
