@@ -53,7 +53,7 @@ enum Part {
     },
     /// Measure what a director takes to start and to keep ten million connections: time, CPU, memory
     ///
-    /// Takes four minutes and 1.5 GB of memory; needs root. Fails when a restart loses a packet.
+    /// Takes five minutes and 1 GB of memory; needs root. Fails when a restart loses a packet.
     Scale {
         /// Print JSON instead of the table
         #[arg(long)]

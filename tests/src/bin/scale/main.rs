@@ -49,7 +49,9 @@ fn main() -> Result<()> {
     let mut report = Report::default();
     let mut bed = Bed::new()?;
     small(&mut bed, &mut report)?;
-    large(&mut bed, connections, &mut report)?;
+    for (connections, share) in [(connections / 10, 2.0), (connections, 10.0)] {
+        large(&mut bed, connections, share, &mut report)?;
+    }
     if json {
         println!("{:#}", report.json());
     } else {
@@ -70,8 +72,8 @@ fn small(bed: &mut Bed, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// A director with a large table, empty and full.
-fn large(bed: &mut Bed, connections: u32, report: &mut Report) -> Result<()> {
+/// A director with a large table, empty and full; its sweeper is to take no more than `share` percent.
+fn large(bed: &mut Bed, connections: u32, share: f64, report: &mut Report) -> Result<()> {
     let size = format!("{connections} connections");
     bed.resize(connections, CONNECTIONS6);
     let started = bed.first_start()?;
@@ -80,26 +82,21 @@ fn large(bed: &mut Bed, connections: u32, report: &mut Report) -> Result<()> {
     report.share(&format!("CPU, a table for {size}, empty: the controller"), usage.process, None);
 
     let table = Table::of(bed.pin_dir())?;
-    let part = connections / 10;
-    let mut filled = 0;
-    for (target, share) in [(part, 2.0), (connections, 10.0)] {
-        // What the client keeps asking over is among them.
-        let took = table.fill(filled..target - 1)?;
-        filled = target - 1;
-        eprintln!("scale: {target} connections, {took:.1?}");
-        let before = bed.sweeps()?;
-        let usage = Usage::over(bed.pid()?, WINDOW)?;
-        let sweeps = (bed.sweeps()? - before).max(1);
-        let name = format!("CPU, {target} connections: the sweeper");
-        report.share(&name, usage.sweeper, Some(share));
-        let sweep = usage.swept.as_secs_f64() * 1e3 / f64::from(sweeps);
-        report.number(&format!("{name}, ms a sweep"), sweep, None);
-    }
-    let usage = Usage::over(bed.pid()?, Duration::ZERO)?;
-    memory(report, &format!("a table for {size}, full"), &usage);
+    // What the client keeps asking over is one of them.
+    let filled = connections - 1;
+    let took = table.fill(0..filled)?;
+    eprintln!("scale: {connections} connections, {took:.1?}");
+    let before = bed.sweeps()?;
+    let usage = Usage::over(bed.pid()?, WINDOW)?;
+    let sweeps = (bed.sweeps()? - before).max(1);
+    let name = format!("CPU, {size}: the sweeper");
+    report.share(&name, usage.sweeper, Some(share));
+    let sweep = usage.swept.as_secs_f64() * 1e3 / f64::from(sweeps);
+    report.number(&format!("{name}, ms a sweep"), sweep, None);
+    memory(report, &size, &usage);
     #[expect(clippy::cast_precision_loss, reason = "shown to a decimal")]
     report.number(
-        "memory, the connection table: bytes a connection",
+        &format!("memory, {size}: the table, bytes a connection"),
         table.bytes() as f64 / f64::from(connections),
         Some(64.0),
     );
