@@ -115,7 +115,7 @@ impl Report {
     fn table(&self, f: &mut fmt::Formatter<'_>, sink: Sink) -> fmt::Result {
         let head = ["", "IPVS", "packets/s", "director", "packets/s", "IPVS/director", "target"];
         let [what, numbers @ ..] = head;
-        writeln!(f, "{what:<26}{}", numbers.map(|number| format!("{number:>14}")).concat())?;
+        writeln!(f, "{what:<30}{}", numbers.map(|number| format!("{number:>14}")).concat())?;
         for (by, line) in self.lines() {
             let theirs = self.find(by, line, sink);
             let ours = if by == By::Ipvs { self.find(By::Director, line, sink) } else { None };
@@ -130,7 +130,7 @@ impl Report {
                 ours.and_then(|ours| ours.target().map(|most| verdict(ours.instructions, most))),
             ];
             let numbers = numbers.map(|number| format!("{:>14}", number.unwrap_or_default()));
-            writeln!(f, "{:<26}{}", name(by, line), numbers.concat().trim_end())?;
+            writeln!(f, "{:<30}{}", name(by, line), numbers.concat().trim_end())?;
         }
         Ok(())
     }
