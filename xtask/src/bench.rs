@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{privilege::Root, setup::Needs, verb::Verb, workspace};
 
 mod ipvs;
+mod wire;
 
 /// Measure the packet program: nanoseconds a packet, beside those of a minimal one
 ///
@@ -70,6 +71,10 @@ enum Part {
     /// NAT and TUN by either, of one flow, of many, and of new ones only; to a real server that makes packets of the
     /// kernel's of what arrives, and to one that does not. Takes five minutes. See docs/performance.md.
     Ipvs(ipvs::Ipvs),
+    /// Measure packets a second between links, beside plain forwarding and nftables' DNAT
+    ///
+    /// XDP frames go through three namespaces in a row, on one processor: a minute on a quiet machine.
+    Wire(wire::Wire),
     /// Show what has become of the costs from one run to another
     Compare {
         /// The folder of results to compare to: docs/bench/…
@@ -89,6 +94,7 @@ impl Verb for Bench {
             Some(Part::Control { runs }) => control(runs),
             Some(Part::Scale { json, connections }) => scale(json, connections),
             Some(Part::Ipvs(ipvs)) => ipvs.run(),
+            Some(Part::Wire(wire)) => wire.run(),
             Some(Part::Compare { before, after }) => {
                 quietly(Command::new(program()?).arg("compare").args([before, after]))
             }

@@ -43,6 +43,7 @@ impl Ipvs {
         build.args(["build", "--package", "lvs-tests", "--package", "lvs-ctl"]);
         quietly(build.args(["--bin", "lvs-ipvs", "--bin", "lvs-ctl"]))?;
         let mut bench = Command::new(workspace::target()?.join("debug/lvs-ipvs"));
+        bench.args(["--beside", "ipvs"]);
         bench.arg("--programs").arg(workspace::bench_object()?);
         bench.args(self.json.then_some("--json"));
         if self.quick {

@@ -23,6 +23,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     package("ldirectord", "/usr/sbin/ldirectord", "tests: a client of ipvsadm's", Needs::Traffic),
     package("nginx", "/usr/sbin/nginx", "tests: real servers as operators run them", Needs::Traffic),
     package("prometheus", "prometheus", "tests: metrics, read by who they are for", Needs::Traffic),
+    package("nftables", "nft", "bench wire: what the director is beside", Needs::Traffic),
     package("dpkg-dev", "dpkg-shlibdeps", "package: what the program depends on", Needs::Package),
     package("lintian", "lintian", "package: the rules of Debian", Needs::Package),
     package("mmdebstrap", "mmdebstrap", "package --try: a clean Debian", Needs::Container),

@@ -63,12 +63,7 @@ impl Bed {
             format!("neigh add 172.16.0.2 lladdr {} dev eth0 nud permanent", text(CLIENT)),
             "route add 10.0.0.0/8 via 172.16.0.2".to_owned(),
         ])?;
-        for command in
-            ["qdisc add dev eth0 ingress", "filter add dev eth0 ingress matchall action drop"]
-        {
-            let words: Vec<_> = ["tc"].into_iter().chain(command.split(' ')).collect();
-            bed.servers().exec(&words)?;
-        }
+        drop_all(bed.servers())?;
         Ok(bed)
     }
 
@@ -87,11 +82,11 @@ impl Bed {
         self.0.host("servers").netns()
     }
 
-    /// Starts our controller on both interfaces, with room for all connections that are opened.
-    pub fn controller(&self) -> Result<Director> {
+    /// Starts our controller on both interfaces, with room for so many connections.
+    pub fn controller(&self, connections: u32) -> Result<Director> {
         let host = self.0.host("director");
         let interfaces = ["eth0", "eth1"].map(String::from).to_vec();
-        let arguments = ["--connections", "524288"].map(String::from).to_vec();
+        let arguments = vec!["--connections".to_owned(), connections.to_string()];
         let settings = Settings { interfaces, arguments, ..Settings::new(host, Mode::Native) };
         Director::start_with(host, settings)
     }
@@ -129,6 +124,18 @@ impl Bed {
         self.director().run(|| offload::set(port, Feature::Gro, true))?;
         host.wait_until_up()
     }
+}
+
+/// Has the kernel drop packets before the stack: by a filter of tc's, or where it has none by nftables.
+fn drop_all(netns: &Netns) -> Result<()> {
+    netns.exec(&["tc", "qdisc", "add", "dev", "eth0", "ingress"])?;
+    let filter = "filter add dev eth0 ingress matchall action drop";
+    let words: Vec<_> = ["tc"].into_iter().chain(filter.split(' ')).collect();
+    if netns.exec(&words).is_err() {
+        let chain = "type filter hook ingress device eth0 priority filter; drop;";
+        netns.exec(&["nft", &format!("table netdev drops {{ chain early {{ {chain} }}; }}")])?;
+    }
+    Ok(())
 }
 
 /// The number of an interface of a host.

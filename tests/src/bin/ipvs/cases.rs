@@ -25,10 +25,21 @@ pub enum By {
     Router,
     /// The kernel's IPVS.
     Ipvs,
+    /// The kernel's connection tracking, told by nftables.
+    Dnat,
     /// The director.
     Director,
     /// A program of a dozen instructions.
     Floor,
+}
+
+/// Who is put beside the director, and with that the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rival {
+    /// The kernel's IPVS, where a clock counts instructions.
+    Ipvs,
+    /// The kernel's connection tracking, on whatever this machine is.
+    Dnat,
 }
 
 /// What ends packets at the real server's.
@@ -112,18 +123,22 @@ impl<'o> Bench<'o> {
     }
 
     /// Measures everything, or what only one of them forwards.
-    pub fn run(mut self, only: Option<By>) -> Result<Report> {
-        const ALL: [(By, Measure); 4] = [
+    pub fn run(mut self, rival: Rival, only: Option<By>) -> Result<Report> {
+        let beside: (By, Measure) = match rival {
+            Rival::Ipvs => (By::Ipvs, |bench, rows| bench.ipvs(rows)),
+            Rival::Dnat => (By::Dnat, |bench, rows| bench.dnat(rows)),
+        };
+        let all: [(By, Measure); 4] = [
             (By::Floor, |bench, rows| bench.floor(rows)),
             (By::Router, |bench, rows| bench.router(rows)),
-            (By::Ipvs, |bench, rows| bench.ipvs(rows)),
+            beside,
             (By::Director, |bench, rows| bench.director(rows)),
         ];
         let mut rows = Vec::new();
-        for (by, measure) in ALL.iter().filter(|(by, _)| only.is_none_or(|only| only == *by)) {
+        for (by, measure) in all.iter().filter(|(by, _)| only.is_none_or(|only| only == *by)) {
             measure(&mut self, &mut rows).with_context(|| format!("{by:?}"))?;
         }
-        Ok(Report::new(self.round * ROUNDS, rows))
+        Ok(Report::new(rival, self.round * ROUNDS, rows))
     }
 
     fn router(&mut self, rows: &mut Vec<Row>) -> Result<()> {
@@ -160,6 +175,22 @@ impl<'o> Bench<'o> {
         Ok(())
     }
 
+    /// Over new hosts each time, as IPVS.
+    fn dnat(&mut self, rows: &mut Vec<Row>) -> Result<()> {
+        for flows in Flows::ALL {
+            for sink in Sink::ALL {
+                let bed = Bed::new()?;
+                let to_nat = "type nat hook prerouting priority dstnat;";
+                let rule = format!("ip daddr {VIP} udp dport 53 dnat to {RIP};");
+                let table = format!("table ip lvs {{ chain requests {{ {to_nat} {rule} }}; }}");
+                bed.director().exec(&["nft", &table])?;
+                let way = Way { by: By::Dnat, method: Some(Method::Nat), flows, sink };
+                rows.push(self.measure(&bed, way)?);
+            }
+        }
+        Ok(())
+    }
+
     fn floor(&mut self, rows: &mut Vec<Row>) -> Result<()> {
         let bed = Bed::new()?;
         let out = bed::number(bed.director(), "eth1")?;
@@ -175,7 +206,9 @@ impl<'o> Bench<'o> {
     /// With one controller throughout: what it has of connections does not matter to others.
     fn director(&mut self, rows: &mut Vec<Row>) -> Result<()> {
         let bed = Bed::new()?;
-        let director = bed.controller()?;
+        // All that the cases open, however unevenly it falls on the table.
+        let cases = u32::try_from(Method::ALL.len() * Sink::ALL.len())?;
+        let director = bed.controller(self.round * (1 + ROUNDS) * cases * 4)?;
         for method in Method::ALL {
             for flows in Flows::ALL {
                 director.ipvsadm("-C")?;
@@ -214,8 +247,8 @@ impl<'o> Bench<'o> {
         let source = Source::new(self.object, from, frame, flows, self.round)?;
         // In the first round connections are opened, and the emulator sees for the first time what runs.
         through(bed, &source, self.round * (1 + ROUNDS) + 1)?;
-        let instructions = median(source.rounds()?.split_off(1));
-        let row = Row { by, method, flows, sink, instructions };
+        let cost = median(source.rounds()?.split_off(1));
+        let row = Row { by, method, flows, sink, cost };
         eprintln!("bench: {row}");
         Ok(row)
     }

@@ -1,5 +1,6 @@
-//! The director beside the kernel's own IPVS: what a packet costs, in one run and one topology, the same commands
-//! typed to both. `cargo xtask bench ipvs` builds this and runs it in a guest whose clock counts its instructions.
+//! The director beside what the kernel has: what a packet costs, in one run and one topology. `cargo xtask bench ipvs`
+//! types the same commands to the director and to the kernel's IPVS, in a guest whose clock counts its instructions;
+//! `cargo xtask bench wire` puts it beside connection tracking on the machine that it runs on.
 //!
 //! | file | idea |
 //! | --- | --- |
@@ -22,15 +23,18 @@ mod frame;
 mod programs;
 mod report;
 
-use cases::{Bench, By};
+use cases::{Bench, By, Rival};
 
-/// Measures the director beside the kernel's IPVS, in a lab of its own. Needs root.
+/// Measures the director beside what the kernel has, in a lab of its own. Needs root.
 #[derive(Parser)]
 #[command(name = "lvs-ipvs")]
 struct Arguments {
     /// The object with the source and the sinks
     #[arg(long, value_name = "FILE")]
     programs: PathBuf,
+    /// Beside whom
+    #[arg(long)]
+    beside: Rival,
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -43,10 +47,10 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let Arguments { programs, json, round, by } = Arguments::parse();
+    let Arguments { programs, beside, json, round, by } = Arguments::parse();
     let object =
         fs::read(&programs).with_context(|| format!("cannot read {}", programs.display()))?;
-    let report = Bench::new(&object, round)?.run(by)?;
+    let report = Bench::new(&object, round)?.run(beside, by)?;
     if json {
         println!("{:#}", report.json());
     } else {

@@ -5,7 +5,7 @@ use std::{fmt, fs};
 use serde_json::{Value, json};
 
 use crate::{
-    cases::{By, Method, Sink},
+    cases::{By, Method, Rival, Sink},
     programs::Flows,
 };
 
@@ -20,12 +20,13 @@ pub struct Row {
     pub flows: Flows,
     /// What ended them.
     pub sink: Sink,
-    /// Of the guest, a packet, from the source to the sink.
-    pub instructions: f64,
+    /// A packet from the source to the sink, by the clock: nanoseconds, or instructions of a guest's.
+    pub cost: f64,
 }
 
 /// All that was measured.
 pub struct Report {
+    beside: Rival,
     packets: u32,
     rows: Vec<Row>,
 }
@@ -43,27 +44,35 @@ const RATE: f64 = 1e9;
 
 impl Row {
     fn per_second(&self) -> f64 {
-        RATE / self.instructions
+        RATE / self.cost
     }
 
     /// Its line: what is compared.
     fn line(&self) -> (Option<Method>, Flows) {
         (self.method, self.flows)
     }
-
-    fn target(&self) -> Option<f64> {
-        let is_ours = self.by == By::Director && self.flows != Flows::Ever;
-        let of = |(method, sink, _): &(Method, Sink, f64)| {
-            Some(*method) == self.method && *sink == self.sink
-        };
-        TARGETS.iter().find(|target| is_ours && of(target)).map(|(.., most)| *most)
-    }
 }
 
 impl Report {
     /// Of so many packets a case.
-    pub fn new(packets: u32, rows: Vec<Row>) -> Self {
-        Self { packets, rows }
+    pub fn new(beside: Rival, packets: u32, rows: Vec<Row>) -> Self {
+        Self { beside, packets, rows }
+    }
+
+    /// Who is beside the director.
+    fn rival(&self) -> By {
+        match self.beside {
+            Rival::Ipvs => By::Ipvs,
+            Rival::Dnat => By::Dnat,
+        }
+    }
+
+    /// What the clock counts.
+    fn unit(&self) -> &'static str {
+        match self.beside {
+            Rival::Ipvs => "instructions",
+            Rival::Dnat => "ns",
+        }
     }
 
     /// For programs to read.
@@ -75,10 +84,10 @@ impl Report {
                 "flows": match row.flows { Flows::Some(flows) => Some(flows), Flows::Ever => None },
                 "new_connections": row.flows == Flows::Ever,
                 "sink": match row.sink { Sink::Packets => "packets", Sink::Frames => "frames" },
-                "instructions": row.instructions.round(),
+                self.unit(): row.cost.round(),
                 "packets_per_second": row.per_second().round(),
-                "ipvs_to_this": self.ratio(row).map(|ratio| (ratio * 100.0).round() / 100.0),
-                "target": row.target(),
+                "other_to_this": self.ratio(row).map(|ratio| (ratio * 100.0).round() / 100.0),
+                "target": self.target(row),
             })
         };
         json!({
@@ -92,44 +101,61 @@ impl Report {
         self.rows.iter().find(|row| (row.by, row.line(), row.sink) == (by, line, sink))
     }
 
-    /// How many times as much IPVS needs to the same sink; to one of frames, or to the other if that is less: its packets
-    /// are the kernel's already, and some are copied to become frames.
-    fn ratio(&self, row: &Row) -> Option<f64> {
-        let sinks = [Sink::Packets, row.sink];
-        let ipvs = sinks.iter().filter_map(|sink| self.find(By::Ipvs, row.line(), *sink));
-        let least = ipvs.map(|ipvs| ipvs.instructions).reduce(f64::min)?;
-        (row.by == By::Director).then_some(least / row.instructions)
+    /// What a packet of the director's is to need at most.
+    fn target(&self, row: &Row) -> Option<f64> {
+        let counts = self.beside == Rival::Ipvs && row.by == By::Director;
+        let has_one = counts && row.flows != Flows::Ever;
+        let of = |(method, sink, _): &(Method, Sink, f64)| {
+            Some(*method) == row.method && *sink == row.sink
+        };
+        TARGETS.iter().find(|target| has_one && of(target)).map(|(.., most)| *most)
     }
 
-    /// The lines of a table, each once, in the order of measuring.
+    /// How many times as much the rival needs to the same sink; to one of frames, or to the other if that is less: its
+    /// packets are the kernel's already, and some are copied to become frames.
+    fn ratio(&self, row: &Row) -> Option<f64> {
+        let sinks = [Sink::Packets, row.sink];
+        let theirs = sinks.iter().filter_map(|sink| self.find(self.rival(), row.line(), *sink));
+        let least = theirs.map(|theirs| theirs.cost).reduce(f64::min)?;
+        (row.by == By::Director).then_some(least / row.cost)
+    }
+
+    /// The lines of a table, each once, in the order of measuring: the rival's are the director's too.
     fn lines(&self) -> Vec<(By, (Option<Method>, Flows))> {
         let mut lines = Vec::new();
-        for row in self.rows.iter().filter(|row| row.by != By::Director) {
-            if !lines.contains(&(row.by, row.line())) {
-                lines.push((row.by, row.line()));
+        for row in &self.rows {
+            let by = if row.by == self.rival() { By::Director } else { row.by };
+            if !lines.contains(&(by, row.line())) {
+                lines.push((by, row.line()));
             }
         }
         lines
     }
 
     fn table(&self, f: &mut fmt::Formatter<'_>, sink: Sink) -> fmt::Result {
-        let head = ["", "IPVS", "packets/s", "director", "packets/s", "IPVS/director", "target"];
+        let rival = match self.beside {
+            Rival::Ipvs => "IPVS",
+            Rival::Dnat => "kernel",
+        };
+        let ratio = format!("{rival}/director");
+        let head = ["", rival, "packets/s", "director", "packets/s", &ratio, "target"];
         let [what, numbers @ ..] = head;
-        writeln!(f, "{what:<30}{}", numbers.map(|number| format!("{number:>14}")).concat())?;
+        writeln!(f, "{what:<30}{}", numbers.map(|number| format!("{number:>16}")).concat())?;
         for (by, line) in self.lines() {
-            let theirs = self.find(by, line, sink);
-            let ours = if by == By::Ipvs { self.find(By::Director, line, sink) } else { None };
+            let is_shared = by == By::Director;
+            let theirs = self.find(if is_shared { self.rival() } else { by }, line, sink);
+            let ours = self.find(By::Director, line, sink).filter(|_| is_shared);
             let rate = |row: Option<&Row>| row.map(|row| format!("{:.0}", row.per_second()));
-            let count = |row: Option<&Row>| row.map(|row| format!("{:.0}", row.instructions));
+            let count = |row: Option<&Row>| row.map(|row| format!("{:.0}", row.cost));
             let numbers = [
                 count(theirs),
                 rate(theirs),
                 count(ours),
                 rate(ours),
                 ours.and_then(|ours| self.ratio(ours)).map(|ratio| format!("{ratio:.2}")),
-                ours.and_then(|ours| ours.target().map(|most| verdict(ours.instructions, most))),
+                ours.and_then(|ours| self.target(ours).map(|most| verdict(ours.cost, most))),
             ];
-            let numbers = numbers.map(|number| format!("{:>14}", number.unwrap_or_default()));
+            let numbers = numbers.map(|number| format!("{:>16}", number.unwrap_or_default()));
             writeln!(f, "{:<30}{}", name(by, line), numbers.concat().trim_end())?;
         }
         Ok(())
@@ -138,17 +164,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Linux {}, emulated: one processor, 10⁹ instructions a second", kernel())?;
-        writeln!(
-            f,
-            "instructions a packet, {} packets a case: source, director and sink",
-            self.packets
-        )?;
+        let machine = match self.beside {
+            Rival::Ipvs => "emulated: one processor, 10⁹ instructions a second",
+            Rival::Dnat => "one processor of this machine's",
+        };
+        writeln!(f, "Linux {}, {machine}", kernel())?;
+        let (unit, packets) = (self.unit(), self.packets);
+        writeln!(f, "{unit} a packet, {packets} packets a case: source, director and sink")?;
         writeln!(f, "\nto a sink that makes packets of the kernel's of frames, and drops them")?;
         self.table(f, Sink::Packets)?;
         writeln!(
             f,
-            "\nto a sink that drops frames; the ratio is to what IPVS needs at the better of both"
+            "\nto a sink that drops frames; the ratio is to what the kernel needs at the better of both"
         )?;
         self.table(f, Sink::Frames)
     }
@@ -161,7 +188,7 @@ impl fmt::Display for Row {
             Sink::Frames => "frames",
         };
         let (by, name) = (by(self.by), name(self.by, self.line()));
-        write!(f, "{by}, {name}, {sink}: {:.0}", self.instructions)
+        write!(f, "{by}, {name}, {sink}: {:.0}", self.cost)
     }
 }
 
@@ -169,7 +196,7 @@ fn name(by: By, (method, flows): (Option<Method>, Flows)) -> String {
     let what = match by {
         By::Router => "plain forwarding",
         By::Floor => "a program that redirects",
-        By::Ipvs | By::Director => method.map_or("", Method::name),
+        By::Ipvs | By::Dnat | By::Director => method.map_or("", Method::name),
     };
     match flows {
         Flows::Some(1) => what.to_owned(),
@@ -182,6 +209,7 @@ const fn by(by: By) -> &'static str {
     match by {
         By::Router => "router",
         By::Ipvs => "ipvs",
+        By::Dnat => "dnat",
         By::Director => "director",
         By::Floor => "floor",
     }
