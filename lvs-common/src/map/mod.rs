@@ -96,6 +96,8 @@ pub mod name {
     pub const SCRATCH: &str = "SCRATCH";
     /// The same on the way of IPv6.
     pub const SCRATCH6: &str = "SCRATCH6";
+    /// What routers said of the ways to tunnels' ends.
+    pub const PATHS: &str = "PATHS";
     /// Tunables.
     pub const TUNABLES: &str = "TUNABLES";
     /// Address filter.

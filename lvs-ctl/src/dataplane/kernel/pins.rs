@@ -12,8 +12,9 @@ use lvs_common::{
     map::{
         Addresses, Below, Called, Counters, Datagram, DatagramKey, Dest, HostMac, Load,
         MARK_PLACES, MAX_BELOW, MAX_BUCKETS, MAX_DATAGRAMS, MAX_DESTS, MAX_HOST_MACS,
-        MAX_NEXT_HOPS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule, NextHop,
-        PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey, Tunables,
+        MAX_NEXT_HOPS, MAX_PATHS, MAX_POOL_ENTRIES, MAX_REMEMBERED, MAX_SERVICES, MarkRule,
+        NextHop, PathMtu, PoolEntry, ProbeFlow, ProbeKey, Probed, ProbedEnd, Service, ServiceKey,
+        Tunables,
         early::{EARLY_BYTES, FIRSTS_BYTES},
         name,
         probe::{MAX_PROBED, MAX_PROBES},
@@ -38,7 +39,7 @@ pub(super) struct Shape {
 }
 
 /// Every map that outlives the controller.
-pub(super) const SHAPES: [Shape; 26] = [
+pub(super) const SHAPES: [Shape; 27] = [
     array(name::TUNABLES, size_of::<Tunables>(), Some(1)),
     array(name::ADDRESSES, size_of::<Addresses>(), Some(1)),
     array(name::CONNS, BUCKET * size_of::<u64>(), None),
@@ -90,6 +91,8 @@ pub(super) const SHAPES: [Shape; 26] = [
     ring(name::EARLY, EARLY_BYTES),
     ring(name::FIRSTS, FIRSTS_BYTES),
     array(name::HOLDS, size_of::<u64>(), Some(1)),
+    // Pinned because programs that were verified one after the other share it.
+    array(name::PATHS, size_of::<PathMtu>() * MAX_PATHS, Some(1)),
     Shape {
         name: name::PROBES,
         kind: MapType::LruHash,
