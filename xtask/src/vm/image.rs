@@ -14,7 +14,7 @@ const INIT: &str = include_str!("init.sh");
 
 /// Where file systems are mounted.
 const DIRECTORIES: &[&str] =
-    &["bin", "modules", "proc", "sys", "dev", "job", "host", "memory", "root"];
+    &["bin", "modules", "proc", "sys", "dev", "job", "host", "memory", "root", "workspace"];
 
 /// The applets of busybox that `INIT` uses.
 const APPLETS: &[&str] =

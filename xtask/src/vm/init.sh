@@ -22,7 +22,12 @@ mount -t devtmpfs dev /root/dev
 mkdir -p /root/dev/pts /root/dev/shm
 mount -t devpts pts /root/dev/pts
 ln -sf /proc/self/fd /root/dev/fd
+# The workspace stays, wherever it is.
+read -r workspace </job/workspace
+mount -o bind "/root$workspace" /workspace
 for place in run tmp dev/shm; do mount -t tmpfs memory "/root/$place"; done
+mkdir -p "/root$workspace"
+mount -o bind /workspace "/root$workspace"
 hostname guest
 ip link set lo up
 # A namespace shall have the tunnels that it is given, not one of each kind that the kernel has.

@@ -98,6 +98,8 @@ impl Guest {
         let job = self.directory.join(format!("job-{}", std::process::id()));
         fs::create_dir(&job)?;
         fs::write(job.join("script"), script(lanes)?)?;
+        let workspace = workspace::root().to_str().context("the workspace's path is not UTF-8")?;
+        fs::write(job.join("workspace"), format!("{workspace}\n"))?;
         let console = self.directory.join("console");
         let booted = boot::boot(&self.image, self.clock, &job, &console, limit, each);
         let status = fs::read_to_string(job.join("status"));
