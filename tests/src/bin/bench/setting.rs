@@ -189,7 +189,7 @@ impl Setting<'_> {
     fn places(&self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "eight")]
         const WAYS: u32 = conntable::WAYS as u32;
-        (self.flows * 2).div_ceil(WAYS).next_power_of_two().max(64) * WAYS
+        (self.flows * 2).div_ceil(WAYS).max(64) * WAYS
     }
 
     fn feed(&self, segment: Segment, order: Order) -> Feed {

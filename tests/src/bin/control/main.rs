@@ -20,6 +20,9 @@ mod rules;
 
 use rules::{PROBE, Rules};
 
+/// Between a client's requests, each of which takes a port: it has 31 000.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Measures the control plane, in a lab of its own. Needs root.
 #[derive(Parser)]
 #[command(name = "lvs-control")]
@@ -148,6 +151,7 @@ impl Bed {
                         .get((layout::DR_VIP, 80), "/")
                         .with_context(|| format!("the request after {asked} others"))?;
                     asked += 1;
+                    thread::sleep(PAUSE);
                 }
                 anyhow::Ok(asked)
             });
