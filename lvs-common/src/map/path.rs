@@ -12,7 +12,7 @@ pub const PATH_S: u32 = 600;
 
 /// The largest packet that reaches a real server, where that is less than the first link takes.
 ///
-/// Writer: program. It is no more than what routers would say again, so it ends with the programs that know it.
+/// Writer: program. It outlives the controller, as the programs that look at it do.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct PathMtu {
