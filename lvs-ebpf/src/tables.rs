@@ -97,13 +97,15 @@ pub trait Tables: Sized {
     fn next_hop(&self, slot: u32) -> Option<&NextHop>;
     /// What is known of the path to a tunnel's end, or of another one's.
     fn path(&self, server: Addr) -> Option<&PathMtu>;
-    /// [`PathMtu::to`] a real server, by its slot.
+    /// [`PathMtu::to`] a real server.
+    #[inline(always)]
+    fn mtu_to(&self, server: Addr) -> u32 {
+        self.path(server).map_or(PathMtu::UNKNOWN, |path| path.to(server, self.now()))
+    }
+    /// The same, by its slot.
     #[inline(always)]
     fn path_mtu(&self, dest: u32) -> u32 {
-        let Some(server) = self.dest(dest).map(|dest| dest.address) else {
-            return PathMtu::UNKNOWN;
-        };
-        self.path(server).map_or(PathMtu::UNKNOWN, |path| path.to(server, self.now()))
+        self.dest(dest).map_or(PathMtu::UNKNOWN, |dest| self.mtu_to(dest.address))
     }
     /// [`PathMtu::learn`] of the path to a real server, by its slot.
     fn learn_path(&mut self, dest: u32, mtu: u32);

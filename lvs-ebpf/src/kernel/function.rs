@@ -196,8 +196,7 @@ pub extern "C" fn lvs_crc(edit: u32, behind: u32) -> u32 {
 #[inline(never)]
 pub extern "C" fn lvs_path_mtu(dest: u32) -> u32 {
     let Some(tables) = KernelTables::<Be32>::new(None) else { return PathMtu::UNKNOWN };
-    let Some(server) = tables.dest(dest).map(|dest| dest.address) else { return PathMtu::UNKNOWN };
-    tables.path(server).map_or(PathMtu::UNKNOWN, |path| path.to(server, tables.now()))
+    tables.dest(dest).map_or(PathMtu::UNKNOWN, |dest| tables.mtu_to(dest.address))
 }
 
 /// Remembers what a router says of the path to a real server; see [`PathMtu::learn`].

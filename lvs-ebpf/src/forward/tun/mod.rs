@@ -116,11 +116,7 @@ fn within<O: Ip, F: Frame, T: Tables>(
 /// of them let the shortest through, of which nobody is asked.
 #[inline(always)]
 fn is_beyond<O: Ip, T: Tables>(dest: &Dest, bytes: u32, tables: &T) -> bool {
-    if bytes <= O::LEAST_MTU {
-        return false;
-    }
-    let Some(path) = tables.path(dest.address) else { return false };
-    bytes > path.to(dest.address, tables.now())
+    bytes > O::LEAST_MTU && bytes > tables.mtu_to(dest.address)
 }
 
 /// Bytes that a tunnel's headers take.
